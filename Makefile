@@ -1,0 +1,48 @@
+# Everything runs in one virtual environment, which scripts/environment makes on first use and finds good afterwards.
+#   make run ONCE=1             post the deliveries, show the table, end
+#   make test ARGS="-k journal" hands ARGS to pytest
+#   make ... VENV=.venv-312 PYTHON=python3.12
+VENV ?= .venv
+export VENV
+ifdef PYTHON
+export PYTHON
+endif
+ifdef ONCE
+export ONCE
+endif
+ARGS ?=
+python := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+run: ## start AOS with the triage desk and post real webhook deliveries to it (ONCE=1: and end)
+	@scripts/environment core
+	@$(python) -m examples.triage_desk
+
+test: ## run all tests
+	@scripts/environment dev
+	$(python) -m pytest -q $(ARGS)
+
+check: ## format, lint, strict types, import contract, tests with warnings as errors
+	@scripts/environment dev
+	$(python) -m ruff format --check .
+	$(python) -m ruff check .
+	$(python) -m mypy
+	$(VENV)/bin/lint-imports --no-logo
+	$(python) -m pytest -q $(ARGS)
+
+bench: ## measure, beside the durability floor and AutoGen core, on this machine
+	@scripts/environment dev
+	$(VENV)/bin/aos bench --json $(ARGS)
+
+lock: ## pin the dependencies anew (ARGS=--upgrade: to the newest that fit)
+	@scripts/environment dev
+	@scripts/lock $(ARGS)
+
+clean: ## remove what builds, tests and environments left; agents' data stays
+	rm -rf .venv .venv-* build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find AgentOperatingSystem examples scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +
