@@ -1,0 +1,55 @@
+"""The shape of Azure connection strings, checked before anything is connected.
+
+Pure functions for `settings`; a complaint names the part that is missing and never repeats the string, which holds a
+key. Sources: Microsoft Learn, "Configure Azure Storage connection strings", and "Service Bus connection strings" of the
+Service Bus documentation.
+"""
+
+from collections.abc import Iterator
+
+_SECRET_PARTS = frozenset({"accountkey", "sharedaccesskey", "sharedaccesssignature"})
+_STORAGE_ENDPOINTS = frozenset({"blobendpoint", "tableendpoint", "queueendpoint", "fileendpoint"})
+
+
+def check_storage(text: str) -> str:
+    """The text itself where it has the shape of a storage account's connection string; else raises `ValueError`."""
+    parts = _parts(text)
+    if parts.get("usedevelopmentstorage", "").lower() == "true":
+        return text
+    if not parts.keys() & (_STORAGE_ENDPOINTS | {"accountname"}):
+        raise ValueError("a storage connection string needs AccountName=… or an endpoint such as BlobEndpoint=…")
+    if not parts.keys() & _SECRET_PARTS:
+        raise ValueError("a storage connection string needs AccountKey=… or SharedAccessSignature=…")
+    return text
+
+
+def check_servicebus(text: str) -> str:
+    """The text itself where it has the shape of a Service Bus namespace's connection string; else raises
+    `ValueError`."""
+    parts = _parts(text)
+    host = parts.get("endpoint", "").removeprefix("sb://").strip("/")
+    if not parts.get("endpoint", "").startswith("sb://") or not host:
+        raise ValueError("a Service Bus connection string needs Endpoint=sb://<namespace>.servicebus.windows.net/")
+    if "sharedaccesssignature" in parts:
+        return text
+    if not {"sharedaccesskeyname", "sharedaccesskey"} <= parts.keys():
+        raise ValueError("a Service Bus connection string needs SharedAccessKeyName=… and SharedAccessKey=…")
+    return text
+
+
+def secret_parts(text: str) -> Iterator[str]:
+    """The values within a connection string that must never be shown, even alone."""
+    return (value for name, value in _pairs(text) if name in _SECRET_PARTS and value)
+
+
+def _parts(text: str) -> dict[str, str]:
+    pairs = list(_pairs(text))
+    if not all(name and value for name, value in pairs):
+        raise ValueError("a connection string is a list of Name=Value pairs with ';' between them")
+    return dict(pairs)
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    for part in text.strip().strip(";").split(";"):
+        name, _, value = part.partition("=")
+        yield name.strip().lower(), value.strip()

@@ -1,0 +1,137 @@
+"""The layers that a configuration is made of: runtime arguments, environment, files.
+
+Each function here reads one layer and returns what it gives, every value beside its origin; `settings.AOSConfig` lays
+the layers over each other and validates the result. A key that no setting knows is refused here, where its origin is
+known. `None`, a JSON `null` and an empty environment variable all mean "not given" (specification row 391: `os.getenv`
+of an unset variable).
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from AgentOperatingSystem.errors import ConfigurationError
+
+PREFIX = "AOS_"
+# Names that the specification prints (row 391), read after the setting's own AOS_ name.
+SPECIFIED_NAMES = {
+    "environment": "APP_ENVIRONMENT",
+    "servicebus_connection_string": "AZURE_SERVICEBUS_CONNECTION_STRING",
+    "storage_connection_string": "AZURE_STORAGE_CONNECTION_STRING",
+}
+# The directory of the files cannot be set in one of its files.
+DIRECTORY = "config_dir"
+_EXAMPLE_PREFIX = "example"
+
+
+class Given(NamedTuple):
+    """A value and where it came from."""
+
+    value: object
+    origin: str
+
+
+Layer = dict[str, Given]
+
+
+def environment_names(setting: str) -> tuple[str, ...]:
+    """The environment variables that set `setting`, the strongest first."""
+    own = PREFIX + setting.upper()
+    return (own, SPECIFIED_NAMES[setting]) if setting in SPECIFIED_NAMES else (own,)
+
+
+def runtime_layer(settings: Collection[str], values: Mapping[str, object]) -> Layer:
+    """What the caller passed. Raises `ConfigurationError` for an argument that is no setting."""
+    _refuse_unknown("runtime argument", (name for name in values if name not in settings), settings)
+    return {name: Given(value, f"runtime argument {name}") for name, value in values.items() if value is not None}
+
+
+def environment_layer(settings: Collection[str], environ: Mapping[str, str]) -> Layer:
+    """What the process environment sets. Raises `ConfigurationError` for an `AOS_*` variable that is no setting."""
+    known = {name: setting for setting in settings for name in environment_names(setting)}
+    _refuse_unknown("environment variable", (n for n in environ if n.startswith(PREFIX) and n not in known), known)
+    found = ((setting, _first(environ, environment_names(setting))) for setting in settings)
+    return {setting: given for setting, given in found if given}
+
+
+def _first(environ: Mapping[str, str], names: Iterable[str]) -> Given | None:
+    return next((Given(environ[name], f"environment {name}") for name in names if environ.get(name)), None)
+
+
+def file_layer(settings: Collection[str], directory: Path) -> Layer:
+    """What the `*.json` files of a directory set; a file whose name begins with `example` is an example and is not
+    read.
+
+    A file is one object. Nested keys are joined: `{"turn": {"timeout_seconds": 60}}` sets `turn_timeout_seconds`.
+    Raises `ConfigurationError` for a file that is not JSON, an unknown key, and a key that is given twice.
+    """
+    layer: Layer = {}
+    for path in sorted(directory.glob("*.json")):
+        if path.name.startswith(_EXAMPLE_PREFIX):
+            continue
+        for name, value in _settings_of(path, settings).items():
+            if name in layer:
+                raise ConfigurationError(f"{path}: {name} is already set by {layer[name].origin.removeprefix('file ')}")
+            layer[name] = Given(value, f"file {path}")
+    return layer
+
+
+def _settings_of(path: Path, settings: Collection[str]) -> dict[str, object]:
+    known = [name for name in settings if name != DIRECTORY]
+    found: dict[str, object] = {}
+    unknown: list[str] = []
+    for keys, value in _leaves(_read_object(path)):
+        name = "_".join(keys)
+        if name not in known:
+            unknown.append(".".join(keys))
+        elif name in found:
+            raise ConfigurationError(f"{path}: {name} is set twice, flat and nested")
+        elif value is not None:
+            found[name] = value
+    _refuse_unknown(f"{path}: key", unknown, known)
+    return found
+
+
+def _leaves(tree: Mapping[str, object], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, (*above, key))
+        else:
+            yield (*above, key), value
+
+
+def _read_object(path: Path) -> dict[str, object]:
+    try:
+        tree = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_without_duplicates)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: is not UTF-8 at byte {error.start}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: is not valid JSON: {error}") from None
+    if not isinstance(tree, dict):
+        raise ConfigurationError(f"{path}: must hold one JSON object, not {type(tree).__name__}")
+    return tree
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    tree = dict(pairs)
+    if len(tree) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} occurs twice")
+    return tree
+
+
+def _refuse_unknown(where: str, unknown: Iterable[str], known: Collection[str]) -> None:
+    complaints = [f"{where} {name} is not a setting{_suggestion(name, known)}" for name in sorted(unknown)]
+    if complaints:
+        raise ConfigurationError("; ".join(complaints))
+
+
+def _suggestion(name: str, known: Collection[str]) -> str:
+    from difflib import get_close_matches  # only where something is wrong
+
+    close = get_close_matches(name.replace(".", "_"), known, n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else ""

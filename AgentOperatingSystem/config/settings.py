@@ -1,0 +1,148 @@
+"""`AOSConfig`: every setting of the system, with its meaning, its limits and its origin.
+
+The doors and the command line make one, the composition file hands its values down, and no other module reads an
+environment variable or a configuration file. Layers, the strongest last: defaults, `config/*.json`, environment,
+runtime arguments (specification row 390).
+"""
+
+import os
+from collections import ChainMap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from AgentOperatingSystem.config import kinds
+from AgentOperatingSystem.config.connection_strings import secret_parts
+from AgentOperatingSystem.config.kinds import Count, Seconds
+from AgentOperatingSystem.config.sources import DEFAULT_ORIGIN, LayerSource, Setting, complaint, read_layers, shown
+from AgentOperatingSystem.errors import ConfigurationError
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class AOSConfig(BaseSettings):
+    """The configuration of one system, read once and frozen.
+
+    `AOSConfig()` is what files and environment say; keyword arguments override them, and `None` means "not given"
+    (specification row 391). A subclass adds settings of its own, read from the same layers. Secrets appear in no `repr`,
+    description or error message. Raises `ConfigurationError`, one line that names each wrong key and its origin.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    environment: kinds.Name = Field(
+        "production", description="Which deployment this is, such as production or development."
+    )
+    app: kinds.Text | None = Field(
+        None, description="Where the agents are: a dotted module (`package.module`) or a file (`path/app.py`)."
+    )
+    config_dir: Path = Field(
+        Path("config"), description="The directory whose `*.json` files are read; not settable in a file."
+    )
+    data_dir: Path = Field(Path(".aos"), description="Where the embedded store keeps its files.")
+    storage_connection_string: kinds.StorageString | None = Field(
+        None,
+        description="Secret. The Azure Storage account that keeps state, by account key or shared access signature.",
+    )
+    servicebus_connection_string: kinds.ServiceBusString | None = Field(
+        None, description="Secret. The Azure Service Bus namespace that carries messages, by shared access key."
+    )
+    storage_account_url: kinds.AccountUrl | None = Field(
+        None, description="The Azure Storage account that keeps state, with the host's managed identity."
+    )
+    servicebus_fully_qualified_namespace: kinds.Namespace | None = Field(
+        None, description="The Azure Service Bus namespace that carries messages, with the host's managed identity."
+    )
+    tenant: kinds.Name = Field("default", description="The tenant of whatever names none.")
+    host: kinds.Text = Field("127.0.0.1", description="The address that the HTTP door listens on.")
+    port: Count = Field(8080, ge=0, le=65535, description="The TCP port of the HTTP door; 0 takes any free one.")
+    token: kinds.Token | None = Field(
+        None, description="Secret. The bearer token that every HTTP route asks for; needed off loopback."
+    )
+    github_webhook_secret: kinds.Token | None = Field(
+        None, description="Secret. The key of GitHub's webhook signatures; without it only loopback may post webhooks."
+    )
+    max_concurrent_turns: Count = Field(256, ge=1, description="Turns that run at the same time on one host.")
+    max_pending_events: Count = Field(
+        10_000, ge=1, description="Events that may wait on one host before its doors answer 429 with Retry-After."
+    )
+    turn_events_max: Count = Field(64, ge=1, description="Events of one agent that one turn may handle, in one commit.")
+    turn_timeout_seconds: Seconds = Field(
+        300, gt=0, description="How long one turn may run before it is stopped, in seconds."
+    )
+    drain_timeout_seconds: Seconds = Field(
+        20, ge=0, description="How long a host that stops waits for its running turns, in seconds."
+    )
+    event_bytes_max: Count = Field(MIB, ge=KIB, le=100 * MIB, description="The largest event, in bytes.")
+    event_depth_max: Count = Field(64, ge=1, le=500, description="The deepest nesting of an event's data, in levels.")
+    state_bytes_max: Count = Field(100 * MIB, ge=KIB, description="The largest state of one agent, in bytes.")
+    inline_bytes_max: Count = Field(
+        64 * KIB,
+        ge=0,
+        le=MIB,
+        description="The largest value that is kept in a row, in bytes; a larger one becomes a blob.",
+    )
+    attempts_max: Count = Field(5, ge=1, description="Attempts of one event before it is quarantined.")
+    backoff_base_seconds: Seconds = Field(
+        1.0, gt=0, description="The longest wait after a first failed attempt, in seconds."
+    )
+    backoff_max_seconds: Seconds = Field(300, gt=0, description="The longest wait between two attempts, in seconds.")
+    hops_max: Count = Field(
+        32, ge=1, description="Agents that a chain of events may pass through before it is stopped."
+    )
+    credits_max: Count = Field(1000, ge=1, description="Events that one event may cause in all, fan-out included.")
+    crash_limit: Count = Field(
+        3, ge=1, description="Host crashes while one event runs before that event is quarantined."
+    )
+    dedupe_days: Count = Field(
+        30,
+        ge=1,
+        description="How long a finished event is remembered, in days: the window in which it is applied exactly once.",
+    )
+    warm_agents_max: Count = Field(10_000, ge=0, description="Sleeping agents whose state one host keeps in memory.")
+    log_level: kinds.LogLevel = Field("INFO", description="The least severe log record that is written.")
+    subscriptions_refresh_seconds: Seconds = Field(
+        5, gt=0, description="How old a host's view of subscriptions that other hosts made may be, in seconds."
+    )
+
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def __init__(self, **values: Any) -> None:
+        fields = type(self).model_fields
+        layers = read_layers(fields, values, os.environ)
+        given = ChainMap(*layers)
+        try:
+            super().__init__(_build_sources=(tuple(LayerSource(type(self), layer) for layer in layers), {}))
+        except ValidationError as error:
+            raise ConfigurationError(complaint(error, fields, given)) from None
+        self._origins.update({name: value.origin for name, value in given.items()})
+
+    @model_validator(mode="after")
+    def _check_backoff(self) -> "AOSConfig":
+        if self.backoff_max_seconds < self.backoff_base_seconds:
+            raise ValueError("backoff_max_seconds is smaller than backoff_base_seconds")
+        return self
+
+    def origin(self, name: str) -> str:
+        """Where the value of a setting came from, such as `environment AOS_PORT`, `file config/x.json` or `default`.
+
+        Raises `ConfigurationError` where no setting has this name.
+        """
+        if name not in type(self).model_fields:
+            raise ConfigurationError(f"{name} is not a setting")
+        return self._origins.get(name, DEFAULT_ORIGIN)
+
+    def describe(self) -> Iterator[Setting]:
+        """Every setting in the order of the documentation, secrets masked: what `aos config show` prints."""
+        for name, field in type(self).model_fields.items():
+            yield Setting(name, shown(getattr(self, name)), self.origin(name), field.description or "")
+
+    def secret_values(self) -> frozenset[str]:
+        """Every secret, and the keys within connection strings, for the log's redaction."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        return frozenset(secrets).union(*(secret_parts(secret) for secret in secrets))
