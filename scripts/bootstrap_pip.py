@@ -1,8 +1,8 @@
 """Puts pip into the virtual environment whose interpreter runs this file.
 
-The last help of `scripts/environment`, for a machine with Python alone: no ensurepip, no other pip. It fetches one known
-wheel from the package index (PIP_INDEX_URL, else the public one; PEP 503), checks its hash, and lets the wheel install
-itself. Standard library only.
+The last help of `scripts/environment`, for a machine with Python alone: no ensurepip, no other pip. It fetches one
+known wheel from the package index (PIP_INDEX_URL, else the public one; PEP 503), checks its hash, and lets the wheel
+install itself. Standard library only.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ def wheel_address(page: str, page_address: str) -> str:
 
 
 def fetch_wheel(index: str, fetch: Fetch, sha256: str = SHA256) -> bytes:
-    """The wheel, if it is the one that this file knows. Raises BootstrapError if the index has another under its name."""
+    """The wheel that this file knows. Raises BootstrapError if the index has another one under its name."""
     page_address = index.rstrip("/") + "/pip/"
     address = wheel_address(fetch(page_address).decode(), page_address)
     wheel = fetch(address)
