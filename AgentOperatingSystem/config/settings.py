@@ -28,8 +28,9 @@ class AOSConfig(BaseSettings):
     """The configuration of one system, read once and frozen.
 
     `AOSConfig()` is what files and environment say; keyword arguments override them, and `None` means "not given"
-    (specification row 391). A subclass adds settings of its own, read from the same layers. Secrets appear in no `repr`,
-    description or error message. Raises `ConfigurationError`, one line that names each wrong key and its origin.
+    (specification row 391). A subclass adds settings of its own, read from the same layers. Secrets appear in no
+    `repr`, description or error message. Raises `ConfigurationError`: one line that names each wrong key and its
+    origin.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

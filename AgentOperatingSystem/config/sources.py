@@ -71,7 +71,7 @@ def complaint(error: ValidationError, fields: Mapping[str, FieldInfo], given: Ma
 def _complaint(detail: ErrorDetails, fields: Mapping[str, FieldInfo], given: Mapping[str, Given]) -> str:
     expected = detail["msg"].removeprefix("Value error, ")
     if not detail["loc"]:  # a rule between settings, which names them itself
-        return expected
+        return f"{expected} ({', '.join(given[name].origin for name in fields if name in expected and name in given)})"
     name = str(detail["loc"][0])
     shown = "" if _is_secret(fields[name]) else f" = {repr(given[name].value)[:_SHOWN_LENGTH_MAX]}"
     return f"{given[name].origin}: {name}{shown}: {expected[0].lower()}{expected[1:]}"
