@@ -1,0 +1,114 @@
+"""From single runs to the figures that are quoted: medians with their spread, and ratios within a round.
+
+Fed by `rounds`; its result is printed as JSON, or by `table`. Pure but for `machine`, which asks the machine what it is.
+"""
+
+import json
+import os
+import platform
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+FIGURES = ("events_per_second", "p50_ms", "p99_ms", "rss_mb", "cpu_ms_per_event")
+
+Report = dict[str, Any]
+"""scenario → contestant → figures; `ratios`: scenario → "subject/other" → median, min, max; `machine`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run's figures, as `runner.Result` has them."""
+
+    scenario: str
+    contestant: str
+    figures: Mapping[str, Any]
+
+
+def read_figures(standard_output: str) -> dict[str, Any]:
+    """What a child printed: the figures are its last line, whatever a contestant's libraries said before."""
+    figures: dict[str, Any] = json.loads(standard_output.strip().splitlines()[-1])
+    return figures
+
+
+def assemble(runs: Sequence[Run], traced: Mapping[tuple[str, str], float], machine: Mapping[str, object]) -> Report:
+    """The report. `traced` has fsyncs per event by scenario and contestant, where system calls could be counted."""
+    by_scenario: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for run in runs:
+        by_scenario.setdefault(run.scenario, {}).setdefault(run.contestant, []).append(run.figures)
+    report: Report = {
+        scenario: {
+            name: {**summary(figures), **fsyncs_per_event(figures, traced.get((scenario, name)))}
+            for name, figures in contestants.items()
+        }
+        for scenario, contestants in by_scenario.items()
+    }
+    return {
+        **report,
+        "ratios": {scenario: ratios(contestants) for scenario, contestants in by_scenario.items()},
+        "machine": dict(machine),
+    }
+
+
+def summary(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Medians over the rounds, and the smallest and the largest of each figure."""
+    values = {name: [run[name] for run in figures if run[name] is not None] for name in FIGURES}
+    return {
+        **{name: rounded(median(known)) if known else None for name, known in values.items()},
+        "events": sum(run["events"] for run in figures),
+        "rounds": len(figures),
+        "spread": {name: [rounded(min(known)), rounded(max(known))] for name, known in values.items() if known},
+    }
+
+
+def fsyncs_per_event(figures: Sequence[Mapping[str, Any]], traced: float | None) -> dict[str, Any]:
+    """The count and who counted: strace, else the contestant itself, else nobody (no keys)."""
+    if traced is not None:
+        return {"fsyncs_per_event": rounded(traced), "fsyncs_counted_by": "strace"}
+    own = [run["fsyncs"] / run["events"] for run in figures if run["fsyncs"] is not None]
+    return {"fsyncs_per_event": rounded(median(own)), "fsyncs_counted_by": "contestant"} if own else {}
+
+
+def ratios(contestants: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, float]]:
+    """How many times as many events per second the first contestant does as each other, round by round."""
+    subject, *others = contestants
+    return {f"{subject}/{other}": _ratio(contestants[subject], contestants[other]) for other in others}
+
+
+def _ratio(subject: Iterable[Mapping[str, Any]], other: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    pairs = zip(subject, other, strict=True)
+    values = [mine["events_per_second"] / theirs["events_per_second"] for mine, theirs in pairs]
+    return {"median": rounded(median(values)), "min": rounded(min(values)), "max": rounded(max(values))}
+
+
+def rounded(value: float) -> float:
+    """Four significant digits: more would only look exact."""
+    return float(f"{value:.4g}")
+
+
+def machine(folder: Path) -> dict[str, object]:
+    """What the figures were taken on; `fsync_ms` says whether `folder` lies on a disk that really syncs."""
+    return {
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "system": platform.platform(),
+        "fsync_ms": rounded(fsync_ms(folder)),
+    }
+
+
+def fsync_ms(folder: Path) -> float:
+    """The median time of an fsync after 4 KiB were appended to a file in the folder."""
+    probe, times = folder / "fsync.probe", []
+    with probe.open("wb", buffering=0) as file:
+        for _ in range(50):
+            file.write(bytes(4096))
+            started = time.perf_counter()
+            os.fsync(file.fileno())
+            times.append(time.perf_counter() - started)
+    probe.unlink()
+    return 1e3 * median(times)

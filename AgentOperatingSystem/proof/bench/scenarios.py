@@ -1,0 +1,67 @@
+"""The loads that every contestant is put under. All are closed loops: each caller waits for its result before it sends again."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from AgentOperatingSystem.errors import InvalidInput
+from AgentOperatingSystem.proof.bench.work import Sent, events
+
+FEW_SLEEPERS = 1_000
+MANY_SLEEPERS = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One load."""
+
+    name: str
+    agents: int
+    in_flight: int
+    """Callers at work at the same time."""
+    stride: int = 1
+    """How far apart in the store the agents of two successive events lie."""
+    events_max: int | None = None
+    """The measured and the warming events together stay below this."""
+
+    def planned(self, wanted: int) -> tuple[int, int]:
+        """How many events warm up and how many are measured, when `wanted` are to be measured."""
+        warming = max(self.in_flight, wanted // 20)
+        if self.events_max is None:
+            return warming, wanted
+        return warming, min(wanted, self.events_max - warming)
+
+    def stream(self, count: int) -> Iterator[Sent]:
+        """The scenario's first `count` events."""
+        return islice(events(self.agents, self.stride), count)
+
+
+def scenarios(sleepers: int = MANY_SLEEPERS) -> tuple[Scenario, ...]:
+    """All scenarios; `sleeping` has `sleepers` agents in its store.
+
+    `sleeping_few` and `sleeping` wake one sleeping agent after the other, each once, far apart in the store: what they differ
+    in is only how many agents lie there. 7919 is a prime, so that no agent is met twice.
+    """
+    return (
+        Scenario(name="many", agents=100, in_flight=64),
+        Scenario(name="hot", agents=1, in_flight=64),
+        Scenario(name="single", agents=1, in_flight=1),
+        Scenario(
+            name="sleeping_few", agents=min(FEW_SLEEPERS, sleepers), in_flight=1, stride=7919, events_max=FEW_SLEEPERS
+        ),
+        Scenario(name="sleeping", agents=sleepers, in_flight=1, stride=7919, events_max=FEW_SLEEPERS),
+    )
+
+
+AWAKE = ("many", "hot", "single")
+ALL = tuple(scenario.name for scenario in scenarios())
+
+
+def scenarios_named(only: Sequence[str], sleepers: int) -> tuple[Scenario, ...]:
+    """The scenarios named; `sleeping` brings `sleeping_few`, its measure. Raises InvalidInput for a name that is none."""
+    names = set(only or ALL)
+    if unknown := names.difference(ALL):
+        raise InvalidInput(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+    if "sleeping" in names:
+        names.add("sleeping_few")
+    return tuple(scenario for scenario in scenarios(sleepers) if scenario.name in names)

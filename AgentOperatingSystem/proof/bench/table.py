@@ -1,0 +1,49 @@
+"""A report for a person: one table for each scenario."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.table import Table
+
+from AgentOperatingSystem.proof.bench.report import Report
+
+_COLUMNS = (
+    "contestant",
+    "events/s",
+    "(min-max)",
+    "p50 ms",
+    "p99 ms",
+    "CPU ms/event",
+    "fsyncs/event",
+    "RSS MiB",
+    "ratio",
+)
+
+
+def tables(report: Report) -> Iterator[Table]:
+    """One table for each scenario of the report, in its order."""
+    for scenario, contestants in report.items():
+        if scenario not in ("ratios", "machine"):
+            yield _table(scenario, contestants, report["ratios"][scenario])
+
+
+def _table(scenario: str, contestants: Mapping[str, Any], ratios: Mapping[str, Any]) -> Table:
+    table = Table(title=scenario, title_justify="left")
+    for column in _COLUMNS:
+        table.add_column(column, justify="left" if column == "contestant" else "right")
+    by_other = {name.partition("/")[2]: f"{ratio['median']:.2f} x" for name, ratio in ratios.items()}
+    for name, figures in contestants.items():
+        table.add_row(name, *_cells(figures), by_other.get(name, ""))
+    return table
+
+
+def _cells(figures: Mapping[str, Any]) -> Iterator[str]:
+    low, high = figures["spread"]["events_per_second"]
+    yield f"{figures['events_per_second']:,.0f}"
+    yield f"{low:,.0f}-{high:,.0f}"
+    yield f"{figures['p50_ms']:.3f}"
+    yield f"{figures['p99_ms']:.2f}"
+    yield f"{figures['cpu_ms_per_event']:.3f}"
+    fsyncs, resident = figures.get("fsyncs_per_event"), figures["rss_mb"]
+    yield "" if fsyncs is None else f"{fsyncs:.3g}"
+    yield "" if resident is None else f"{resident:,.0f}"
