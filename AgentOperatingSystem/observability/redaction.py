@@ -1,0 +1,77 @@
+"""Secrets stay out of the log: every registered value is replaced before a record is written.
+
+Whoever reads a secret registers it once (`AOSConfig.secret_values`, a token that was made at the first start);
+`Redaction` is the filter that `logs.configure` puts on its handler, and that a host with handlers of its own puts on
+those.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+REPLACEMENT = "[redacted]"
+SECRET_LENGTH_MIN = 4  # a shorter value occurs in innocent words, and is no secret worth the name
+_DEPTH_MAX = 8
+# What every record has; whatever else one carries came in through `extra` or `logs.bound`.
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+
+_forms: set[str] = set()
+_pattern: re.Pattern[str] | None = None
+
+
+def register_secrets(*secrets: str) -> None:
+    """From now on these values appear in no record, also not as they are written in JSON or in a URL.
+
+    Values of less than four characters are left alone.
+    """
+    global _pattern
+    for secret in secrets:
+        if len(secret) >= SECRET_LENGTH_MIN:
+            _forms.update((secret, json.dumps(secret)[1:-1], quote(secret, safe="")))
+    if _forms:  # the longest first: a connection string goes as a whole, before the key within it
+        _pattern = re.compile("|".join(re.escape(form) for form in sorted(_forms, key=len, reverse=True)))
+
+
+def redact(text: str) -> str:
+    """The text with every registered secret replaced by `[redacted]`."""
+    return _pattern.sub(REPLACEMENT, text) if _pattern else text
+
+
+def extra_fields(record: logging.LogRecord) -> dict[str, object]:
+    """What a record carries beside the standard attributes."""
+    return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
+
+
+class Redaction(logging.Filter):
+    """Takes the secrets out of a record's message, exception, stack and extra fields, in place; drops none."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(_message(record)), None
+        record.stack_info = redact(record.stack_info) if record.stack_info else None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text and redact(record.exc_text) != record.exc_text:
+            # Handlers that look at the exception itself would find the secret there.
+            record.exc_text, record.exc_info = redact(record.exc_text), None
+        record.__dict__.update({name: plain(value) for name, value in extra_fields(record).items()})
+        return True
+
+
+def plain(value: object, depth: int = 0) -> object:
+    """The value as JSON knows it, without secrets; what JSON does not know becomes its text."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping) and depth < _DEPTH_MAX:
+        return {redact(str(key)): plain(inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset) and depth < _DEPTH_MAX:
+        return [plain(inner, depth + 1) for inner in value]
+    return redact(str(value))
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception as error:  # a format that does not fit its arguments must not stop the program that logs
+        return f"{record.msg!r} with {record.args!r} ({type(error).__name__}: {error})"
