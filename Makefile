@@ -35,8 +35,9 @@ check: ## format, lint, strict types, import contract, tests with warnings as er
 	$(VENV)/bin/lint-imports --no-logo
 	$(python) -m pytest -q $(ARGS)
 
-bench: ## measure, beside the durability floor and AutoGen core, on this machine
+bench: ## measure on this machine, beside the durability floor, AutoGen core and the peers
 	@scripts/environment dev
+	@VENV=.venv-peers scripts/environment peers
 	$(VENV)/bin/aos bench --json $(ARGS)
 
 lock: ## pin the dependencies anew (ARGS=--upgrade: to the newest that fit)
