@@ -7,8 +7,7 @@ and 211.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from json import dumps
 from types import MappingProxyType
@@ -45,14 +44,19 @@ def configure(level: str = "INFO", json: bool = False, stream: TextIO | None = N
         logging.getLogger(name).setLevel(max(number, logging.WARNING) if number > logging.DEBUG else number)
 
 
-@contextmanager
-def bound(**fields: object) -> Iterator[None]:
+class bound:  # a class, not a generator, because the kernel enters it for every turn
     """Within the `with` block, and in tasks that it starts, every record carries these fields too."""
-    token = _bound.set({**_bound.get(), **fields})
-    try:
-        yield
-    finally:
-        _bound.reset(token)
+
+    __slots__ = ("_fields", "_token")
+
+    def __init__(self, **fields: object) -> None:
+        self._fields = fields
+
+    def __enter__(self) -> None:
+        self._token = _bound.set({**_bound.get(), **self._fields})
+
+    def __exit__(self, *_: object) -> None:
+        _bound.reset(self._token)
 
 
 class Handler(logging.StreamHandler[TextIO]):
