@@ -25,7 +25,7 @@ class Circuit:
     failures: int = 0  # in a row, since the last success
     opened_at: float | None = None  # UTC seconds; None while closed
     probing: bool = False  # a call is trying whether the service is back
-    generation: int = 0  # grows with each opening and closing: a call that began in an older one is not counted
+    generation: int = 0  # grows with each opening: a call that began before it is not counted after it
 
 
 def seen_at(circuit: Circuit, now: float) -> Circuit:
@@ -44,7 +44,7 @@ def wait_seconds(circuit: Circuit, timeout_seconds: float, now: float) -> float:
 
 def succeeded(circuit: Circuit) -> Circuit:
     """After a call that went well: closed, with no failure counted."""
-    return Circuit(generation=circuit.generation + (circuit.opened_at is not None))
+    return Circuit(generation=circuit.generation)
 
 
 def failed(circuit: Circuit, failure_threshold: int, now: float) -> Circuit:

@@ -99,6 +99,17 @@ def test_a_registered_secret_appears_nowhere(as_json: bool) -> None:
     assert "abc" in written, "too short to be a secret"
 
 
+def test_a_secret_that_begins_another_one_leaves_no_tail() -> None:
+    logs.register_secrets("hunter", "hunter-and-more")
+    assert logs.redact("hunter-and-more, hunter") == "[redacted], [redacted]"
+
+
+def test_a_secret_in_a_line_of_the_stack_is_redacted(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    logs.register_secrets("written in the code")
+    log.info("here", stack_info=True)  # a secret that is written in the code is shown by a stack
+    assert "a secret that is [redacted] is shown" in lines()[0]["stack"]
+
+
 def test_a_handler_of_the_host_sees_no_secret_in_the_exception_itself() -> None:
     logs.register_secrets(SECRET)
     try:
