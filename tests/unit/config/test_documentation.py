@@ -42,7 +42,7 @@ def test_secrets_are_called_secret() -> None:
 
 
 def test_only_the_configuration_reads_the_environment() -> None:
-    """Handing the whole environment to a child process is no reading; `proof` adds its PYTHONPATH to that of the child."""
+    """Handing the whole environment to a child is no reading; `proof` adds its own path to the PYTHONPATH of one."""
     package = ROOT / "AgentOperatingSystem"
     readers = {path.relative_to(package).parts[0] for path in package.rglob("*.py") if reads_environment(path)}
     assert readers - {"proof"} == {"config"}
