@@ -9,6 +9,7 @@ from AgentOperatingSystem.proof.bench.work import Sent, events
 
 FEW_SLEEPERS = 1_000
 MANY_SLEEPERS = 1_000_000
+WARMING_MAX = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Scenario:
 
     def planned(self, wanted: int) -> tuple[int, int]:
         """How many events warm up and how many are measured, when `wanted` are to be measured."""
-        warming = max(self.in_flight, wanted // 20)
+        warming = max(self.in_flight, min(wanted // 20, WARMING_MAX))
         if self.events_max is None:
             return warming, wanted
         return warming, min(wanted, self.events_max - warming)

@@ -1,0 +1,61 @@
+"""An operating system for perpetual AI agents: an accepted event is applied to its agent's state exactly once.
+
+Public names are loaded when they are first used (PEP 562), so that importing the package costs next to nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
+    from AgentOperatingSystem.agents.base_agent import BaseAgent, RestartPolicy, on_failure
+    from AgentOperatingSystem.agents.context import Context
+    from AgentOperatingSystem.config import AOSConfig
+    from AgentOperatingSystem.errors import AOSError, Quarantine, Retryable, Terminal, Unavailable
+    from AgentOperatingSystem.events import Event
+    from AgentOperatingSystem.ids import AgentId
+    from AgentOperatingSystem.mcp.context_server import ContextMCPServer
+    from AgentOperatingSystem.orchestration.routes import Route
+
+_HOME = {
+    "AOSConfig": "config",
+    "AOSError": "errors",
+    "AgentId": "ids",
+    "AgentOperatingSystem": "agent_operating_system",
+    "BaseAgent": "agents.base_agent",
+    "Context": "agents.context",
+    "ContextMCPServer": "mcp.context_server",
+    "Event": "events",
+    "Quarantine": "errors",
+    "RestartPolicy": "agents.base_agent",
+    "Retryable": "errors",
+    "Route": "orchestration.routes",
+    "Terminal": "errors",
+    "Unavailable": "errors",
+    "on_failure": "agents.base_agent",
+}
+__all__ = [
+    "AOSConfig",
+    "AOSError",
+    "AgentId",
+    "AgentOperatingSystem",
+    "BaseAgent",
+    "Context",
+    "ContextMCPServer",
+    "Event",
+    "Quarantine",
+    "RestartPolicy",
+    "Retryable",
+    "Route",
+    "Terminal",
+    "Unavailable",
+    "on_failure",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,264 @@
+"""Composition: the one file that chooses implementations, and the system as applications hold it.
+
+    config → store, blobs, bus → registry, kernel, mailroom → pump
+
+`AgentOperatingSystem(config)` reads in the order in which things start. Tests pass parts of their own with `parts_from`.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from AgentOperatingSystem import storage
+from AgentOperatingSystem.agents.base_agent import BaseAgent
+from AgentOperatingSystem.agents.context import Limits
+from AgentOperatingSystem.clock import Clock, SystemClock
+from AgentOperatingSystem.config import AOSConfig
+from AgentOperatingSystem.errors import ConfigurationError
+from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.mcp.context_server import ContextMCPServer
+from AgentOperatingSystem.messaging import embedded
+from AgentOperatingSystem.orchestration.applications import agents_of, routes_of
+from AgentOperatingSystem.orchestration.archive import Archivist
+from AgentOperatingSystem.orchestration.builtin import FunctionHandler, Unrouted
+from AgentOperatingSystem.orchestration.decisions import Rules
+from AgentOperatingSystem.orchestration.kernel import Kernel
+from AgentOperatingSystem.orchestration.lifecycle import Lifecycle
+from AgentOperatingSystem.orchestration.mailroom import Mailroom
+from AgentOperatingSystem.orchestration.message_bus import ApplicationBus
+from AgentOperatingSystem.orchestration.parts import Parts
+from AgentOperatingSystem.orchestration.pump import Pump
+from AgentOperatingSystem.orchestration.quarantine import QuarantineDesk
+from AgentOperatingSystem.orchestration.registry import Registry
+from AgentOperatingSystem.orchestration.routes import Route
+from AgentOperatingSystem.orchestration.subscriptions import Subscriptions
+from AgentOperatingSystem.storage.folder import FolderBlobStore
+from AgentOperatingSystem.storage.sqlite import store as sqlite_store
+from AgentOperatingSystem.storage.sqlite.engine import Engine
+
+DAY_SECONDS = 86_400.0
+PartsFactory = Callable[["AgentOperatingSystem"], Parts]
+
+
+class AgentOperatingSystem:
+    """One system in this process: `initialize`, `register_agent`, `process_event` (specification row 3).
+
+    Also usable as `async with AgentOperatingSystem(config) as aos`. On the embedded default everything lies in `config.data_dir`.
+    """
+
+    kernel: Kernel
+    """There after `initialize`; so are `mailroom`, `message_bus`, `lifecycle`, `quarantine`, `archive` and `parts`."""
+    parts: Parts
+    mailroom: Mailroom
+    message_bus: ApplicationBus
+    lifecycle: Lifecycle
+    quarantine: QuarantineDesk
+    archive: Archivist
+    bus: embedded.EmbeddedBus
+
+    def __init__(
+        self, config: AOSConfig | None = None, *, routes: Sequence[Route] = (), clock: Clock | None = None
+    ) -> None:
+        self.config = config or AOSConfig()
+        self.clock = clock or SystemClock()
+        self.registry = Registry(self.config.state_bytes_max)
+        self.registry.register_system(Unrouted)
+        self.registry.register_system(FunctionHandler)
+        self.subscriptions = Subscriptions(self.registry)
+        self.routes = list(routes)
+        self._pump: Pump | None = None
+        self._refresh: asyncio.Task[None] | None = None
+
+    async def initialize(self) -> Self:
+        """Opens the stores and takes over what a dead host left. Initializing twice is the same as once.
+
+        Raises `ConfigurationError` where the configuration names what this build does not have.
+        """
+        if self._pump is not None:
+            return self
+        self.parts = await self._embedded()
+        storage.use(self.parts.store, self.parts.blobs)
+        self.kernel = Kernel(self.parts)
+        self.mailroom = Mailroom(self.parts, self.kernel, self.routes, self.config.dedupe_days * DAY_SECONDS)
+        self.message_bus = ApplicationBus(self.parts, self.mailroom, self.subscriptions, self.config.tenant)
+        self.lifecycle = Lifecycle(self.parts, self.kernel)
+        self.quarantine = QuarantineDesk(self.parts, self.kernel, self.mailroom)
+        self.archive = Archivist(self.parts, self.kernel)
+        self._pump = Pump(self.kernel, self.parts.bus, self.config.max_concurrent_turns)
+        await self.subscriptions.refresh(self.parts, self.config.tenant)
+        return self
+
+    def start(self) -> None:
+        """Begins to hand out turns; `process_event` and all that sends does it too. Register the agents before."""
+        self._started().start()
+        if self._refresh is None:
+            self._refresh = asyncio.create_task(self._refresh_forever(), name="aos-subscriptions")
+
+    async def close(self) -> int:
+        """Drains (no new turn, those under way end, within `drain_timeout_seconds`) and lets go of everything.
+
+        Answers how many turns were broken off; their events are handled at the next start.
+        """
+        if self._pump is None:
+            return 0
+        pump, self._pump = self._pump, None
+        if self._refresh is not None:
+            self._refresh.cancel()
+        late = await pump.drain(self.config.drain_timeout_seconds)
+        storage.release(self.parts.store)
+        await self.parts.bus.close()
+        await self.parts.store.close()
+        return late
+
+    # --- agents ----------------------------------------------------------------------------------------------------
+
+    async def register_agent(self, agent: BaseAgent | type[BaseAgent]) -> str:
+        """Registers a type (one agent per key) or one agent object; answers the registered name.
+
+        Raises `ConfigurationError`.
+        """
+        registered = self.registry.register(agent)
+        if isinstance(agent, BaseAgent) and self._pump is not None:
+            self.kernel.warm.forget(agent.address)
+        return registered.name
+
+    async def register_app(self, app: ModuleType) -> list[str]:
+        """Registers the agents of a module and adds its routes; answers the registered names."""
+        names = [await self.register_agent(agent) for agent in agents_of(app)]
+        self.routes += routes_of(app)
+        if self._pump is not None:
+            self.mailroom.routes = list(self.routes)
+        return names
+
+    async def deregister_agent(self, agent: AgentId | str, *, delete: bool = False) -> None:
+        """Terminates an agent: its subscriptions end, its state is archived under a tombstone or deleted (specification row 12)."""
+        address = self.address(agent)
+        await self.lifecycle.control(address, "terminate")
+        await self.subscriptions.remove_agent(self.parts, address)
+        if delete:
+            await self.lifecycle.purge(address)
+
+    def context_server(self, agent: AgentId | str) -> ContextMCPServer:
+        """State, history and memory of one agent."""
+        parts = self.parts
+        return ContextMCPServer(self.address(agent), parts.store, parts.blobs, parts.clock, parts.inline_bytes_max)
+
+    def address(self, agent: AgentId | str) -> AgentId:
+        """An address, in the configured tenant where only `name/key` is given."""
+        return AgentId.parse(agent, self.config.tenant) if isinstance(agent, str) else agent
+
+    # --- events ----------------------------------------------------------------------------------------------------
+
+    async def process_event(self, event: Event | dict[str, Any], timeout_seconds: float | None = None) -> Any:
+        """Handles one event and returns its agent's result: committed, and its publications sent, when this returns.
+
+        A dict is read as an event; its `agent` may be `name/key`. Raises `EventFailed` where the event ended otherwise, `RequestTimedOut`
+        where it did not end within `timeout_seconds` (it is accepted all the same), and what `Mailroom.process` raises.
+        """
+        self.start()
+        return await self.message_bus.result(self._event(event), timeout_seconds)
+
+    async def accept_event(self, event: Event | dict[str, Any]) -> Event:
+        """Makes an event durable and returns it as addressed; its outcome comes later (`mailroom.find`)."""
+        self.start()
+        accepted, _ = await self.mailroom.accept(self._event(event))
+        return accepted
+
+    async def send_agent_message(
+        self, from_agent: AgentId | str, to_agent: AgentId | str, message: Any, *, timeout_seconds: float = 30.0
+    ) -> Any:
+        """Sends `message` from one agent to another and returns the receiver's result (specification row 80)."""
+        self.start()
+        return await self.message_bus.request(to_agent, message, sender=from_agent, timeout_seconds=timeout_seconds)
+
+    def _event(self, event: Event | dict[str, Any]) -> Event:
+        if isinstance(event, Event):
+            return event
+        return event_from(event, self.config.tenant)
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    async def _embedded(self) -> Parts:
+        """The embedded default: one SQLite file for state, mailbox and outbox; one fsync for receive, commit and publish."""
+        config = self.config
+        if config.storage_connection_string or config.storage_account_url or config.servicebus_connection_string:
+            raise ConfigurationError(
+                "Azure storage and Service Bus are configured, but this build has only the embedded store"
+            )
+        folder = Path(config.data_dir)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        engine = Engine(folder / "aos.db", (*sqlite_store.SCHEMA, *embedded.SCHEMA))
+        self.bus = embedded.EmbeddedBus(
+            engine,
+            folder,
+            self.clock,
+            self.subscriptions.copies,
+            turn_events_max=config.turn_events_max,
+            pending_max=config.max_pending_events,
+        )
+        await self.bus.open()
+        store = sqlite_store.SqliteAgentStore(engine, self.bus)
+        return parts_from(config, self.registry, store, FolderBlobStore(folder / "blobs"), self.bus, self.clock)
+
+    async def _refresh_forever(self) -> None:
+        while True:
+            await self.clock.sleep(self.config.subscriptions_refresh_seconds)
+            await self.subscriptions.refresh(self.parts, self.config.tenant)
+
+    def _started(self) -> Pump:
+        if self._pump is None:
+            raise ConfigurationError("the system is not initialized: await aos.initialize() first")
+        return self._pump
+
+    async def __aenter__(self) -> Self:
+        return await self.initialize()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def parts_from(config: AOSConfig, registry: Registry, store: Any, blobs: Any, bus: Any, clock: Clock) -> Parts:
+    """A kernel's parts with the limits of a configuration."""
+    return Parts(
+        store=store,
+        blobs=blobs,
+        bus=bus,
+        registry=registry,
+        clock=clock,
+        jitter=random.random,
+        rules=Rules(
+            attempts_max=config.attempts_max,
+            backoff_base_seconds=config.backoff_base_seconds,
+            backoff_max_seconds=config.backoff_max_seconds,
+            crash_limit=config.crash_limit,
+            turn_timeout_seconds=config.turn_timeout_seconds,
+            turn_events_max=config.turn_events_max,
+        ),
+        limits=Limits(config.event_bytes_max, config.hops_max, config.credits_max),
+        warm_agents_max=config.warm_agents_max,
+        inline_bytes_max=config.inline_bytes_max,
+    )
+
+
+def event_from(fields: dict[str, Any], tenant: str) -> Event:
+    """An event from a plain dict; `agent` as `name/key`. Raises `InvalidEvent` and names what is wrong."""
+    from AgentOperatingSystem.errors import InvalidEvent
+
+    agent = fields.get("agent")
+    named = {**fields, "tenant": tenant} | ({"agent": AgentId.parse(agent, tenant)} if isinstance(agent, str) else {})
+    unknown = sorted(set(named) - set(Event.__struct_fields__))
+    if unknown or "type" not in named:
+        what = f"unknown field {unknown[0]!r}" if unknown else "'type' is missing"
+        raise InvalidEvent(f"{what}; an event has the fields {', '.join(Event.__struct_fields__)}")
+    try:
+        return msgspec.convert(named, Event)
+    except msgspec.ValidationError as error:
+        raise InvalidEvent(str(error)) from None

@@ -1,0 +1,1 @@
+"""Agents: what users subclass, and the system calls that their handlers receive."""

@@ -1,0 +1,275 @@
+"""The system calls: what an agent's handler can ask of the system while it handles one event.
+
+Everything that leaves (sent, published, scheduled, remembered) is only collected here, and checked: size, target, hops. It is
+committed together with the state, and relayed after the commit; a handler that raises has sent nothing.
+"""
+
+import logging
+import random as random_module
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+
+from AgentOperatingSystem.agents.timers import Timer, new_request, new_schedule
+from AgentOperatingSystem.errors import InvalidInput, Quarantine, TooLarge
+from AgentOperatingSystem.events import Event, check_topic, encode
+from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.storage.records import Row
+
+_log = logging.getLogger("AgentOperatingSystem.agent")
+_decode = msgspec.json.decode
+
+
+class Memory(Protocol):
+    """Where `recall` reads from: the agent's own rows."""
+
+    async def recall(self, key: str) -> Any: ...
+
+    async def recall_prefix(self, prefix: str, limit: int) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a handler may send."""
+
+    event_bytes_max: int = 1 << 20
+    hops_max: int = 32
+    credits_max: int = 1000
+
+
+class Directory(Protocol):
+    """Who can be sent to."""
+
+    def check_recipient(self, agent: AgentId) -> None:
+        """Raises `UnknownAgent` where no such type is registered."""
+        ...
+
+
+@dataclass(slots=True)
+class Collected:
+    """What one handling collected; nothing of it has left."""
+
+    events: list[Event] = field(default_factory=list)
+    rows: dict[tuple[str, str], Row] = field(default_factory=dict)
+    timers: dict[str, Timer | None] = field(default_factory=dict)
+
+
+class Context:
+    """The system calls of one handling of one event. Valid only until the handler returns."""
+
+    __slots__ = (
+        "_directory",
+        "_limits",
+        "_memory",
+        "_now",
+        "_random",
+        "_uuids",
+        "agent",
+        "attempt",
+        "collected",
+        "event",
+        "state",
+    )
+
+    def __init__(
+        self,
+        event: Event,
+        agent: AgentId,
+        state: Any,
+        memory: Memory,
+        directory: Directory,
+        limits: Limits,
+        now: float,
+        attempt: int,
+    ) -> None:
+        self.event = event
+        self.agent = agent
+        self.state = state
+        self.attempt = attempt
+        """1 at the first try of the event."""
+        self.collected = Collected()
+        self._memory = memory
+        self._directory = directory
+        self._limits = limits
+        self._now = now
+        self._random: random_module.Random | None = None
+        self._uuids = 0
+
+    # --- talking to others ---------------------------------------------------------------------------------
+
+    async def send(
+        self,
+        to: AgentId | str,
+        data: Any = None,
+        *,
+        type: str = "aos.message",
+        subject: str = "",
+        conversation: str = "",
+        correlation: str = "",
+        priority: int = 0,
+        after_seconds: float = 0.0,
+        reply_to: AgentId | None = None,
+    ) -> Event:
+        """Sends an event to one agent's mailbox, after the commit. Returns the event as it will be sent.
+
+        Raises `UnknownAgent`, `TooLarge`, `InvalidEvent`; `Quarantine` where the hop limit is reached.
+        """
+        recipient = self._address(to)
+        return self._collect(
+            agent=recipient,
+            tenant=recipient.tenant,
+            type=type,
+            data=data,
+            subject=subject,
+            conversation=conversation or self.event.conversation,
+            correlation=correlation,
+            priority=priority,
+            reply_to=reply_to,
+            due=self._now + after_seconds if after_seconds > 0 else 0.0,
+        )
+
+    async def publish(self, topic: str, data: Any = None, *, type: str = "", subject: str = "") -> Event:
+        """Publishes to every subscriber of `topic` (and to its outside consumers), after the commit."""
+        return self._collect(
+            tenant=self.agent.tenant,
+            topic=check_topic(topic),
+            type=type or topic,
+            data=data,
+            subject=subject or self.event.subject,
+            conversation=self.event.conversation,
+            correlation=self.event.correlation,
+        )
+
+    async def broadcast(self, group: str, data: Any = None, *, type: str = "aos.broadcast") -> Event:
+        """One copy to every member of `group` but the sender (specification row 85)."""
+        return await self.publish(f"aos.group.{group}", data, type=type)
+
+    async def request(
+        self, to: AgentId | str, data: Any = None, *, type: str = "aos.request", timeout_seconds: float = 60.0
+    ) -> str:
+        """Asks another agent, without waiting: the answer is a later event of this agent.
+
+        Exactly one of two events will come, both with the returned correlation id: `aos.reply` with the other's result as data, or
+        `aos.request.timed_out`. The time limit survives restarts.
+        """
+        sent = await self.send(to, data, type=type, reply_to=self.agent, correlation=str(self.uuid()))
+        self.collected.timers[sent.correlation] = new_request(sent, self._now + timeout_seconds)
+        return sent.correlation
+
+    # --- time ----------------------------------------------------------------------------------------------
+
+    async def schedule(
+        self,
+        name: str,
+        *,
+        at: float | None = None,
+        after_seconds: float | None = None,
+        cron: str = "",
+        timezone: str = "UTC",
+        missed: str = "once",
+        type: str = "aos.schedule",
+        data: Any = None,
+    ) -> None:
+        """Sends this agent an event at a time (`at`: UTC seconds, or `after_seconds`) or at every time that `cron` names.
+
+        Idempotent by `name`: scheduling the same again changes nothing, scheduling otherwise replaces it. `missed` says what becomes of
+        runs that no host was there for: `skip`, `once` or `all`. Raises `InvalidSchedule`.
+        """
+        due = self._now + after_seconds if after_seconds is not None else at
+        timer = new_schedule(
+            name, at=due, cron=cron, timezone=timezone, missed=missed, type=type, data=data, now=self._now
+        )
+        self.collected.timers[name] = timer
+
+    async def cancel(self, name: str) -> None:
+        """Cancels a schedule; one that is not there is cancelled already."""
+        self.collected.timers[name] = None
+
+    # --- memory --------------------------------------------------------------------------------------------
+
+    async def remember(self, key: str, value: Any) -> None:
+        """Keeps a JSON value under `key` in this agent's memory, with the commit."""
+        if not key or len(key) > 512:
+            raise InvalidInput(f"memory key {key[:80]!r}: needs 1 to 512 characters")
+        self.collected.rows["memory", key] = Row("memory", key, self._sized(f"memory {key!r}", value))
+
+    async def forget(self, key: str) -> None:
+        """Removes what was remembered under `key`."""
+        self.collected.rows["memory", key] = Row("memory", key, None)
+
+    async def recall(self, key: str) -> Any:
+        """What was remembered under `key` (in this handling too), or None."""
+        written = self.collected.rows.get(("memory", key))
+        if written is not None:
+            return _decode(written.value) if written.value is not None else None
+        return await self._memory.recall(key)
+
+    async def recall_prefix(self, prefix: str, limit: int = 100) -> dict[str, Any]:
+        """What was remembered under keys that begin with `prefix`, by key."""
+        found = await self._memory.recall_prefix(prefix, limit)
+        for (kind, key), row in self.collected.rows.items():
+            if kind == "memory" and key.startswith(prefix):
+                found.pop(key, None)
+                if row.value is not None:
+                    found[key] = _decode(row.value)
+        return dict(sorted(found.items())[:limit])
+
+    # --- what must be the same when the event is tried again --------------------------------------------------
+
+    def now(self) -> float:
+        """UTC seconds when this turn began; does not move while the handler runs."""
+        return self._now
+
+    def random(self) -> random_module.Random:
+        """A generator seeded from the event: the same numbers at every try."""
+        if self._random is None:
+            self._random = random_module.Random(f"{self.agent.partition}\x1f{self.event.key}")
+        return self._random
+
+    def uuid(self) -> UUID:
+        """A new identifier: the n-th of an event is the same at every try."""
+        self._uuids += 1
+        seed = random_module.Random(f"{self.agent.partition}\x1f{self.event.key}\x1f{self._uuids}")
+        return UUID(int=seed.getrandbits(128), version=4)
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger that carries tenant, agent and event."""
+        return logging.LoggerAdapter(
+            _log,
+            {"tenant": self.agent.tenant, "agent": str(self.agent), "event": self.event.id, "attempt": self.attempt},
+        )
+
+    # --- inside --------------------------------------------------------------------------------------------
+
+    def _address(self, to: AgentId | str) -> AgentId:
+        recipient = AgentId.parse(to, self.agent.tenant) if isinstance(to, str) else to
+        self._directory.check_recipient(recipient)
+        return recipient
+
+    def _collect(self, *, data: Any, **fields: Any) -> Event:
+        """One outgoing event: its id is derived from its cause and its place, so that every try sends the same ones."""
+        cause, events = self.event, self.collected.events
+        if cause.hops >= self._limits.hops_max:
+            raise Quarantine(f"hop limit {self._limits.hops_max} reached: the chain of causes is too long")
+        self._sized("event", data)
+        event = Event(
+            id=f"{cause.key}-{cause.generation}-{len(events)}" if cause.generation else f"{cause.key}-{len(events)}",
+            source=f"/agents/{self.agent}",
+            time=self._now,
+            data=data,
+            causation=cause.id,
+            traceparent=cause.traceparent,
+            hops=cause.hops + 1,
+            **fields,
+        )
+        events.append(event)
+        return event
+
+    def _sized(self, what: str, value: Any) -> bytes:
+        content = encode(value)
+        if len(content) > self._limits.event_bytes_max:
+            raise TooLarge(f"{what}: {len(content)} bytes; event_bytes_max is {self._limits.event_bytes_max}")
+        return content

@@ -1,0 +1,278 @@
+"""Every error that the system raises on purpose, in one tree.
+
+    AOSError
+    ├── ConfigurationError             a setting, a route or the user's app is wrong
+    ├── InvalidInput                   the caller sent something that can never work
+    │   ├── InvalidEvent · InvalidAgentId · InvalidSchedule · InvalidTopic · InvalidHandler
+    │   ├── IdempotencyKeyReused       same key, another body
+    │   └── TooLarge
+    ├── NotFound                       UnknownAgent · UnknownEvent · UnknownSchedule · BlobNotFound
+    ├── Refused                        the request is fine, the moment or the caller is not
+    │   ├── Unauthorized · Forbidden
+    │   ├── EventInFlight · IllegalTransition · AgentTerminated · RequestTimedOut
+    │   └── Overloaded · CircuitOpen · Draining      (carry retry_after_seconds)
+    ├── StoreError
+    │   ├── Conflict                   the fence: another writer moved the agent's ETag
+    │   ├── Duplicate                  the event's row exists: it is already applied
+    │   ├── StoreUnavailable
+    │   └── StateUnreadable            newer schema, failed migration or broken bytes
+    ├── EventFailed                    the event that was waited for ended without a result
+    ├── ServiceError                   a service outside of the system failed
+    └── HandlerError                   raised by agents to say what is to happen with the event
+        ├── Retryable(after_seconds)   try again, later
+        ├── Unavailable(after_seconds) something the agent needs is down: back off the agent, not the event
+        ├── Terminal                   never try again
+        ├── Quarantine                 keep it aside for a person
+        └── TurnTimedOut               the handler ran past its time limit
+
+The question that divides them is "try again?": `Retryable`, `Unavailable` and everything with `retry_after_seconds` say yes.
+Each class has a stable `code` and the HTTP `status` that doors answer with; `docs_url` points at its entry in docs/errors.md.
+"""
+
+from collections.abc import Sequence
+
+
+class AOSError(Exception):
+    """Base of every error of this package."""
+
+    code = "aos"
+    status = 500
+
+    @property
+    def docs_url(self) -> str:
+        """Where the error is explained."""
+        return f"docs/errors.md#{self.code}"
+
+
+class ConfigurationError(AOSError):
+    """A setting, a route or the user's app is wrong; the message names the key and where its value came from."""
+
+    code, status = "configuration", 500
+
+
+class InvalidInput(AOSError):
+    """The input can never be accepted as it is."""
+
+    code, status = "invalid-input", 422
+
+
+class InvalidEvent(InvalidInput):
+    """An event breaks the envelope's rules."""
+
+    code = "invalid-event"
+
+
+class InvalidAgentId(InvalidInput):
+    """An agent's tenant, name or key is not well formed."""
+
+    code = "invalid-agent-id"
+
+
+class InvalidSchedule(InvalidInput):
+    """A cron expression, a time or a missed-run policy is not understood."""
+
+    code = "invalid-schedule"
+
+
+class InvalidTopic(InvalidInput):
+    """A topic or topic pattern is not well formed."""
+
+    code = "invalid-topic"
+
+
+class InvalidHandler(InvalidInput):
+    """A subscription's handler cannot be found again after a restart (closure, lambda, local function)."""
+
+    code = "invalid-handler"
+
+
+class IdempotencyKeyReused(InvalidInput):
+    """The same idempotency key came with another body."""
+
+    code = "idempotency-key-reused"
+
+
+class TooLarge(InvalidInput):
+    """A body, a state or an output is over its limit."""
+
+    code, status = "too-large", 413
+
+
+class NotFound(AOSError):
+    """There is no such thing."""
+
+    code, status = "not-found", 404
+
+
+class UnknownAgent(NotFound):
+    """No such agent is registered, or this instance has never been woken."""
+
+    code = "unknown-agent"
+
+
+class UnknownEvent(NotFound):
+    """No event with this source and id is known to the agent."""
+
+    code = "unknown-event"
+
+
+class UnknownSchedule(NotFound):
+    """The agent has no schedule of this name."""
+
+    code = "unknown-schedule"
+
+
+class BlobNotFound(NotFound):
+    """No blob lies under this name."""
+
+    code = "blob-not-found"
+
+
+class Refused(AOSError):
+    """The request is well formed, but cannot be served now or for this caller."""
+
+    code, status = "refused", 409
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Unauthorized(Refused):
+    """No valid token or signature came with the request."""
+
+    code, status = "unauthorized", 401
+
+
+class Forbidden(Refused):
+    """The caller is known, but may not do this."""
+
+    code, status = "forbidden", 403
+
+
+class EventInFlight(Refused):
+    """The first event with this idempotency key is still in flight, and this one has another body."""
+
+    code = "event-in-flight"
+
+
+class IllegalTransition(Refused):
+    """A state machine has no such move from its present state."""
+
+    code = "illegal-transition"
+
+
+class AgentTerminated(Refused):
+    """The agent was terminated; a tombstone is all that is left."""
+
+    code, status = "agent-terminated", 410
+
+
+class RequestTimedOut(Refused):
+    """No reply came within the request's time."""
+
+    code, status = "request-timed-out", 504
+
+
+class Overloaded(Refused):
+    """Too much is waiting: backpressure instead of unbounded memory."""
+
+    code, status = "overloaded", 429
+
+
+class CircuitOpen(Refused):
+    """A circuit breaker is open; the call was not made."""
+
+    code, status = "circuit-open", 503
+
+
+class Draining(Refused):
+    """The host is shutting down and accepts nothing new."""
+
+    code, status = "draining", 503
+
+
+class StoreError(AOSError):
+    """The store could not do what was asked."""
+
+    code, status = "store", 503
+
+
+class Conflict(StoreError):
+    """The fence: another writer has moved the agent's ETag since it was read. Nothing was written."""
+
+    code, status = "conflict", 409
+
+
+class Duplicate(StoreError):
+    """At least one event is already recorded for its agent. Nothing was written."""
+
+    code, status = "duplicate", 409
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(f"already recorded: {', '.join(keys)}")
+        self.keys = tuple(keys)
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached; the operation may or may not have happened."""
+
+    code = "store-unavailable"
+
+
+class StateUnreadable(StoreError):
+    """State exists but cannot be used: a newer schema, a failed migration or broken bytes. It is never overwritten."""
+
+    code, status = "state-unreadable", 500
+
+
+class HandlerError(AOSError):
+    """Base of what an agent raises to say what is to happen with its event."""
+
+    code = "handler"
+
+
+class Retryable(HandlerError):
+    """Try the event again after `after_seconds` (default: exponential back-off with jitter)."""
+
+    code, status = "retryable", 503
+
+    def __init__(self, message: str = "", after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.after_seconds = after_seconds
+
+
+class Unavailable(Retryable):
+    """Something that the agent needs is down: the whole agent backs off and no attempt of the event is consumed."""
+
+    code = "unavailable"
+
+
+class Terminal(HandlerError):
+    """Never try this event again: it ends as failed, with this message."""
+
+    code, status = "terminal", 422
+
+
+class Quarantine(HandlerError):
+    """Put this event out of the way at once, with this reason, for a person to see."""
+
+    code, status = "quarantine", 422
+
+
+class TurnTimedOut(HandlerError):
+    """The handler ran past the agent's time limit and was stopped."""
+
+    code, status = "turn-timed-out", 504
+
+
+class EventFailed(AOSError):
+    """The event that was waited for ended without a result: failed, cancelled or quarantined."""
+
+    code, status = "event-failed", 422
+
+
+class ServiceError(AOSError):
+    """A service outside of the system failed; the usual `expected_exception` of a circuit breaker (specification row 192)."""
+
+    code, status = "service", 502

@@ -1,0 +1,173 @@
+"""The words that everything uses: the event, the message that carries it, and the pattern that selects it.
+
+An `Event` is a CloudEvents 1.0 record with our extensions; its identity is (tenant, agent, source, id). A `Message` is what a
+broker carries: an event for one mailbox, a publication for a topic, or a doorbell that wakes an agent.
+"""
+
+from enum import StrEnum
+from functools import lru_cache
+from hashlib import blake2b
+from re import Pattern, compile, escape
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from AgentOperatingSystem.errors import InvalidEvent, InvalidTopic
+from AgentOperatingSystem.ids import DEFAULT_TENANT, AgentId, event_key, message_id
+
+TEXT_LENGTH_MAX = 1024
+PRIORITY_MAX = 9
+_json = msgspec.json.Encoder()
+_sorted_json = msgspec.json.Encoder(order="deterministic")
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that happened, for one agent. Immutable; change it with `msgspec.structs.replace`."""
+
+    type: str
+    """What happened, dotted: `com.example.order.created`."""
+    source: str = "/"
+    """Who says so. FIFO order of first attempts holds per agent and source."""
+    id: str = msgspec.field(default_factory=lambda: uuid4().hex)
+    """The producer's idempotency key: unique per source."""
+    data: Any = None
+    """The payload: any JSON value."""
+    subject: str = ""
+    """The producer's own name of what the event is about."""
+    time: float = 0.0
+    """UTC seconds when it happened; 0 means not said."""
+    agent: AgentId | None = None
+    """The recipient (`aosagent`); None lets the declared routes choose."""
+    tenant: str = DEFAULT_TENANT
+    topic: str = ""
+    """The topic through which it came, for publications."""
+    conversation: str = ""
+    correlation: str = ""
+    """Names the request that this event answers, or the exchange that it belongs to."""
+    causation: str = ""
+    """The id of the event whose handling sent this one."""
+    reply_to: AgentId | None = None
+    """Who gets the handler's result as an `aos.reply` event."""
+    traceparent: str = ""
+    """W3C trace context of the sender."""
+    priority: int = 0
+    """0 to 9; higher overtakes among events that wait in the store."""
+    hops: int = 0
+    """How many agents the chain of causes has passed through."""
+    credits: int = -1
+    """How many further events the chain may still cause; -1 means the system's default."""
+    due: float = 0.0
+    """UTC seconds before which it is not to be handled; 0 means at once."""
+    crashes: int = 0
+    """How many hosts died while they handled it."""
+    generation: int = 0
+    """Raised by one with every deliberate re-send (redrive, redelivery after a new route)."""
+
+    def __post_init__(self) -> None:
+        for field, text in (("type", self.type), ("source", self.source), ("id", self.id)):
+            if not text or len(text) > TEXT_LENGTH_MAX:
+                raise InvalidEvent(f"event {field} {text[:80]!r}: needs 1 to {TEXT_LENGTH_MAX} characters")
+        if not 0 <= self.priority <= PRIORITY_MAX:
+            raise InvalidEvent(f"event priority {self.priority}: needs 0 to {PRIORITY_MAX}")
+
+    @property
+    def key(self) -> str:
+        """The event's name within its agent's partition."""
+        return event_key(self.source, self.id)
+
+    def to(self, agent: AgentId) -> "Event":
+        """The same event, addressed to `agent`."""
+        return msgspec.structs.replace(self, agent=agent, tenant=agent.tenant)
+
+
+def fingerprint(event: Event) -> str:
+    """A hash over what the producer said (type, subject, data): equal for a true duplicate, else the key was reused."""
+    return blake2b(_sorted_json.encode((event.type, event.subject, event.data)), digest_size=16).hexdigest()
+
+
+class Kind(StrEnum):
+    """What a message is for."""
+
+    EVENT = "event"
+    """An event for one agent's mailbox."""
+    PUBLICATION = "publication"
+    """An event for every subscriber of its topic."""
+    DOORBELL = "doorbell"
+    """Wakes an agent to go on with what is parked or due in the store."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a broker carries. `id` is deterministic, so that a second sending of the same message can be recognised."""
+
+    id: str
+    kind: Kind = Kind.EVENT
+    agent: AgentId | None = None
+    """The recipient; None for a publication."""
+    event: Event | None = None
+    """None for a doorbell."""
+    due: float = 0.0
+    """UTC seconds before which the broker holds it back."""
+
+
+def event_message(event: Event) -> Message:
+    """The message that carries `event` to the mailbox of `event.agent`."""
+    if event.agent is None:
+        raise InvalidEvent(f"event {event.id} has no recipient")
+    return Message(
+        id=message_id(event.agent, event.source, event.id, event.generation),
+        agent=event.agent,
+        event=event,
+        due=event.due,
+    )
+
+
+def publication_message(event: Event) -> Message:
+    """The message that carries `event` to the subscribers of `event.topic`."""
+    sender = AgentId("aos.topic", event.topic[:512], event.tenant)
+    return Message(
+        id=message_id(sender, event.source, event.id, event.generation),
+        kind=Kind.PUBLICATION,
+        event=event,
+        due=event.due,
+    )
+
+
+def doorbell(agent: AgentId, due: float = 0.0, why: str = "") -> Message:
+    """A message that wakes `agent` at `due`; `why` keeps bells for different reasons apart."""
+    return Message(id=message_id(agent, f"doorbell:{why}", repr(due)), kind=Kind.DOORBELL, agent=agent, due=due)
+
+
+def encode(value: object) -> bytes:
+    """JSON bytes of any record or JSON value. Raises `InvalidEvent` where something is not JSON."""
+    try:
+        return _json.encode(value)
+    except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        raise InvalidEvent(f"not a JSON value: {error}") from None
+
+
+def check_topic(topic: str) -> str:
+    """A topic to publish to: dotted words without wildcards. Raises `InvalidTopic`."""
+    if not topic or len(topic) > 256 or any(not word or "*" in word or "#" in word for word in topic.split(".")):
+        raise InvalidTopic(f"topic {topic[:80]!r}: use dotted words such as 'repo.changed', without wildcards")
+    return topic
+
+
+@lru_cache(maxsize=4096)
+def pattern(text: str) -> Pattern[str]:
+    """A compiled pattern over dotted names: `*` stands for one word, `#` (last) for any rest, and inside a word `*` for any letters.
+
+    Raises `InvalidTopic`.
+    """
+    words = text.split(".")
+    if not text or len(text) > 256 or any(not word for word in words) or any("#" in word for word in words[:-1]):
+        raise InvalidTopic(f"pattern {text[:80]!r}: use dotted words, '*' for one word, and '#' only as the last word")
+    if words[-1] == "#":
+        head = r"\.".join(escape(word).replace(r"\*", r"[^.]*") for word in words[:-1])
+        return compile(rf"{head}(\..*)?" if head else r".*")
+    return compile(r"\.".join(escape(word).replace(r"\*", r"[^.]*") for word in words))
+
+
+def matches(text: str, topic: str) -> bool:
+    """Whether `topic` matches the pattern `text` as a whole."""
+    return pattern(text).fullmatch(topic) is not None

@@ -1,0 +1,1 @@
+"""Who keeps the loop turning: the local host."""

@@ -1,0 +1,1 @@
+"""The context server, and the Model Context Protocol around it."""

@@ -1,0 +1,259 @@
+"""The embedded bus: a broker in the same SQLite file as the agents' state.
+
+Sends go into the `queue` table; what a commit sends and settles rides in the commit's own transaction (`carry`), so that receive →
+commit → publish is one fsync. Mailboxes are in memory; the table is what a host that starts after a crash reads again, of its own and of
+every dead host of the same folder.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from AgentOperatingSystem.clock import Clock
+from AgentOperatingSystem.errors import Overloaded
+from AgentOperatingSystem.events import Event, Kind, Message, event_message
+from AgentOperatingSystem.messaging.hosts import HostLock, become_host, dead_hosts
+from AgentOperatingSystem.messaging.inflight import InFlight, marked
+from AgentOperatingSystem.messaging.mailboxes import Mailboxes
+from AgentOperatingSystem.messaging.ports import Turn
+from AgentOperatingSystem.storage.sqlite.engine import Engine, Parameters, Statement
+
+SCHEMA: Final = (
+    """CREATE TABLE IF NOT EXISTS queue (
+         seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, host TEXT NOT NULL, due REAL NOT NULL, record BLOB NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS queue_due ON queue (due) WHERE due > 0",
+    """CREATE TABLE IF NOT EXISTS publications (
+         seq INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, topic TEXT NOT NULL, at REAL NOT NULL, record BLOB NOT NULL)""",
+    "CREATE TABLE IF NOT EXISTS suspects (id TEXT PRIMARY KEY, crashes INTEGER NOT NULL) WITHOUT ROWID",
+)
+PUT: Final = Statement("INSERT INTO queue (id, host, due, record) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", 5)
+PUBLISH: Final = Statement("INSERT INTO publications (tenant, topic, at, record) VALUES (?, ?, ?, ?)", 5)
+TAKE: Final = Statement("DELETE FROM queue WHERE id = ?", 6)
+ADOPT: Final = Statement("UPDATE queue SET host = ? WHERE host = ?", 6)
+SUSPECT: Final = Statement("INSERT INTO suspects VALUES (?, 1) ON CONFLICT DO UPDATE SET crashes = crashes + 1", 6)
+CLEAR: Final = Statement("DELETE FROM suspects WHERE id = ?", 7)
+TAKEOVER_SECONDS: Final = 1.0
+DUE_MAX: Final = 1000
+"""How many scheduled messages are read at once."""
+
+Runs = list[tuple[Statement, Parameters]]
+_encode = msgspec.json.Encoder().encode
+_message: Final = msgspec.json.Decoder(Message)
+_replace = msgspec.structs.replace
+_log = logging.getLogger(__name__)
+
+
+class EmbeddedBus:
+    """`MessageBus` in the file of `engine`, and the `Outbox` of the store on the same file.
+
+    `copies` resolves a publication into one event per subscriber.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        folder: Path,
+        clock: Clock,
+        copies: Callable[[Event], Sequence[Event]],
+        *,
+        turn_events_max: int = 64,
+        pending_max: int = 10_000,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._copies = copies
+        self._folder = folder / "hosts"
+        self._pending_max = pending_max
+        self._mail = Mailboxes(turn_events_max)
+        self._stored: set[str] = set()
+        """Ids of messages in the mailboxes that have a row in the table."""
+        self._suspects: dict[str, int] = {}
+        self._lock: HostLock = become_host(self._folder)
+        self._marks = InFlight(self._lock.marks, slots=max(1024, 16 * turn_events_max))
+        self._alarm: asyncio.TimerHandle | None = None
+        self._patrol: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Takes over what dead hosts left, and begins to look after scheduled messages."""
+        await self._take_over()
+        self._ring_when_due()
+        self._patrol = asyncio.create_task(self._patrol_forever(), name="aos-patrol")
+
+    # --- MessageBus ------------------------------------------------------------------------------------------------
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        self._check_room()
+        runs, load = self.carry(messages, ())
+        await self._engine.write(runs)
+        self.carried(load, ())
+
+    async def offer(self, message: Message) -> None:
+        self._check_room()
+        self._mail.add(self._known(message))
+
+    async def keep(self, message: Message) -> None:
+        if message.id in self._mail.messages and message.id not in self._stored:
+            self._stored.add(message.id)
+            await self._engine.write([self._put(message)])
+            if message.id not in self._mail.messages:  # it was settled meanwhile, by a commit that knew of no row
+                await self._engine.write([(TAKE, (message.id,))])
+
+    def waiting(self, message_id: str) -> Message | None:
+        return self._mail.messages.get(message_id)
+
+    async def turns(self) -> AsyncIterator[Turn]:
+        async for turn in self._mail.turns():
+            self._marks.mark(turn.receipts)
+            yield turn
+
+    async def settle(self, turn: Turn) -> None:
+        runs = self._taken(turn.receipts)
+        if runs:
+            await self._engine.write(runs)
+        self._done(turn.receipts)
+
+    async def release(self, turn: Turn, after_seconds: float = 0.0) -> None:
+        self._marks.clear(turn.receipts)
+        asyncio.get_running_loop().call_later(after_seconds, self._mail.release, turn)
+
+    async def close(self) -> None:
+        self._mail.close()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self._patrol is not None:
+            self._patrol.cancel()
+        self._marks.close()
+        self._lock.release(
+            remove=not self._engine.read("SELECT 1 FROM queue WHERE host = ? LIMIT 1", (self._lock.host,))
+        )
+
+    def pending(self) -> int:
+        """How many messages wait for a turn or are in one."""
+        return len(self._mail)
+
+    # --- Outbox: in the commit's own transaction ---------------------------------------------------------------------
+
+    def carry(self, messages: Sequence[Message], receipts: Sequence[str]) -> tuple[Runs, list[Message]]:
+        runs: Runs = []
+        load: list[Message] = []
+        for message in messages:
+            if message.kind is Kind.PUBLICATION and message.event is not None:
+                event = message.event
+                runs.append((PUBLISH, (event.tenant, event.topic, event.time, _encode(event))))
+                load += [event_message(copy) for copy in self._copies(event)]
+            else:
+                load.append(message)
+        runs += [self._put(message) for message in load]
+        return runs + self._taken(receipts), load
+
+    def carried(self, load: Sequence[Message], receipts: Sequence[str]) -> None:
+        for message in load:
+            self._hand_out(message)
+        if receipts:
+            self._done(tuple(receipts))
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _put(self, message: Message) -> tuple[Statement, Parameters]:
+        return PUT, (message.id, self._lock.host, message.due, _encode(message))
+
+    def _taken(self, receipts: Sequence[str]) -> Runs:
+        runs: Runs = [(TAKE, (receipt,)) for receipt in receipts if receipt in self._stored]
+        if self._suspects:
+            runs += [(CLEAR, (receipt,)) for receipt in receipts if receipt in self._suspects]
+        return runs
+
+    def _done(self, receipts: tuple[str, ...]) -> None:
+        """A turn's messages are consumed: nothing of them is in the table any more."""
+        self._marks.clear(receipts)
+        self._mail.settle(receipts)
+        self._stored.difference_update(receipts)
+        if self._suspects:
+            for receipt in receipts:
+                self._suspects.pop(receipt, None)
+
+    def _hand_out(self, message: Message) -> None:
+        """A message whose row is durable goes to its mailbox, or waits in the table for its time."""
+        if message.due > self._clock.now():
+            self._ring_at(message.due)
+        elif self._mail.add(self._known(message)):
+            self._stored.add(message.id)
+
+    def _known(self, message: Message) -> Message:
+        """The message, with the number of hosts that died of it."""
+        crashes = self._suspects.get(message.id, 0) if self._suspects else 0
+        if not crashes or message.event is None:
+            return message
+        return _replace(message, event=_replace(message.event, crashes=crashes))
+
+    def _check_room(self) -> None:
+        if len(self._mail) >= self._pending_max:
+            raise Overloaded(f"{len(self._mail)} events wait already; max_pending_events is {self._pending_max}", 1.0)
+
+    # --- scheduled messages --------------------------------------------------------------------------------------------
+
+    def _ring_when_due(self) -> None:
+        found = self._engine.read("SELECT min(due) FROM queue WHERE due > 0 AND host = ?", (self._lock.host,))
+        if found[0][0] is not None:
+            self._ring_at(found[0][0])
+
+    def _ring_at(self, due: float) -> None:
+        loop = asyncio.get_running_loop()
+        when = loop.time() + min(max(0.0, due - self._clock.now()), 86_400.0)
+        if self._alarm is None or when < self._alarm.when():
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm = loop.call_at(when, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        found = self._engine.read(
+            "SELECT record FROM queue WHERE due > 0 AND due <= ? AND host = ? ORDER BY due, seq LIMIT ?",
+            (self._clock.now(), self._lock.host, DUE_MAX),
+        )
+        fresh = [
+            message
+            for message in map(_message.decode, (row[0] for row in found))
+            if message.id not in self._mail.messages
+        ]
+        for message in fresh:
+            self._mail.add(self._known(message))
+            self._stored.add(message.id)
+        self._ring_for_next(full=len(found) == DUE_MAX)
+
+    def _ring_for_next(self, *, full: bool) -> None:
+        now = self._clock.now()
+        found = self._engine.read("SELECT min(due) FROM queue WHERE due > ? AND host = ?", (now, self._lock.host))
+        if full or found[0][0] is not None:
+            self._ring_at(now + 0.05 if full else found[0][0])
+
+    # --- taking over -----------------------------------------------------------------------------------------------------
+
+    async def _patrol_forever(self) -> None:
+        while True:
+            await self._clock.sleep(TAKEOVER_SECONDS)
+            try:
+                await self._take_over()
+            except Exception:
+                _log.exception("could not take over from dead hosts; trying again in %g s", TAKEOVER_SECONDS)
+
+    async def _take_over(self) -> None:
+        for dead in dead_hosts(self._folder, self._lock):
+            runs: Runs = [(SUSPECT, (message_id,)) for message_id in marked(dead.marks)]
+            await self._engine.write([*runs, (ADOPT, (self._lock.host, dead.host))])
+            dead.release(remove=True)
+            self._reload()
+
+    def _reload(self) -> None:
+        """Puts what was adopted into the mailboxes, in the order in which it was sent."""
+        self._suspects = dict(self._engine.read("SELECT id, crashes FROM suspects"))
+        sql = "SELECT record FROM queue WHERE host = ? AND (due = 0 OR due <= ?) ORDER BY seq"
+        for (record,) in self._engine.read(sql, (self._lock.host, self._clock.now())):
+            message = _message.decode(record)
+            if message.id not in self._mail.messages:
+                self._hand_out(message)
+        self._ring_when_due()

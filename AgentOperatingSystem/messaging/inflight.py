@@ -1,0 +1,49 @@
+"""What a host is handling right now, marked where its death cannot wipe it out, without an fsync.
+
+A memory-mapped file of fixed slots: the operating system keeps it when the process is killed. The next host that finds the file of a dead
+one counts those messages as suspects and runs them alone.
+"""
+
+import mmap
+from pathlib import Path
+
+SLOT_BYTES = 32
+"""One message id, in hexadecimal digits."""
+
+
+class InFlight:
+    """The marks of one host."""
+
+    def __init__(self, path: Path, slots: int) -> None:
+        path.write_bytes(b"\0" * (slots * SLOT_BYTES))
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), slots * SLOT_BYTES)
+        self._free = list(range(0, slots * SLOT_BYTES, SLOT_BYTES))
+        self._at: dict[str, int] = {}
+
+    def mark(self, message_ids: tuple[str, ...]) -> None:
+        """These messages are in a handler's hands from now on. Where all slots are taken, the rest go unmarked."""
+        for message_id in message_ids:
+            if self._free and message_id not in self._at:
+                at = self._at[message_id] = self._free.pop()
+                self._map[at : at + SLOT_BYTES] = message_id.encode().ljust(SLOT_BYTES, b"\0")[:SLOT_BYTES]
+
+    def clear(self, message_ids: tuple[str, ...]) -> None:
+        """They are no longer."""
+        for message_id in message_ids:
+            at = self._at.pop(message_id, None)
+            if at is not None:
+                self._map[at] = 0
+                self._free.append(at)
+
+    def close(self) -> None:
+        self._map.close()
+
+
+def marked(path: Path) -> list[str]:
+    """The message ids that a dead host left marked."""
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    slots = (content[at : at + SLOT_BYTES] for at in range(0, len(content), SLOT_BYTES))
+    return [slot.rstrip(b"\0").decode("ascii", "replace") for slot in slots if slot[:1] != b"\0"]

@@ -1,0 +1,99 @@
+"""Mailboxes in memory: what is queued for whom, FIFO per agent, one turn of an agent at a time. No I/O.
+
+Used by the embedded bus (which keeps the messages in its file) and by the memory bus (which keeps them nowhere).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+
+from AgentOperatingSystem.events import Message
+from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.messaging.ports import Turn
+
+
+class Mailboxes:
+    """Queued messages and the agents that are ready for a turn."""
+
+    def __init__(self, turn_events_max: int) -> None:
+        self._turn_events_max = turn_events_max
+        self._boxes: dict[AgentId, deque[Message]] = {}
+        self._in_turn: dict[AgentId, Turn] = {}
+        self._deliveries: dict[AgentId, int] = {}
+        self._ready: deque[AgentId] = deque()
+        self._bell: asyncio.Future[None] | None = None
+        self._closed = False
+        self.messages: dict[str, Message] = {}
+        """Everything that is queued or in a turn, by message id."""
+
+    def add(self, message: Message) -> bool:
+        """Queues a message behind those of its agent; False where one of the same id is here already."""
+        assert message.agent is not None
+        if message.id in self.messages:
+            return False
+        self.messages[message.id] = message
+        box = self._boxes.get(message.agent)
+        if box is None:
+            box = self._boxes[message.agent] = deque()
+            if message.agent not in self._in_turn:
+                self._make_ready(message.agent)
+        box.append(message)
+        return True
+
+    async def turns(self) -> AsyncIterator[Turn]:
+        """Turns of agents that are ready; ends after `close`."""
+        while not self._closed:
+            while self._ready and not self._closed:
+                yield self._take(self._ready.popleft())
+            if self._closed:
+                return
+            self._bell = asyncio.get_running_loop().create_future()
+            await self._bell
+
+    def settle(self, receipts: Sequence[str]) -> None:
+        """The messages of a turn are gone; their agent may have its next turn."""
+        message: Message | None = None
+        for receipt in receipts:
+            message = self.messages.pop(receipt, None)
+        if message is not None and message.agent is not None:
+            self._deliveries.pop(message.agent, None)
+            self._end(message.agent)
+
+    def release(self, turn: Turn) -> None:
+        """The turn's messages come first again, in the same order, and are known to have been handed out before."""
+        self._boxes.setdefault(turn.agent, deque()).extendleft(reversed(turn.messages))
+        self._deliveries[turn.agent] = turn.deliveries
+        self._end(turn.agent)
+
+    def close(self) -> None:
+        """No further turn is handed out."""
+        self._closed = True
+        self._ring()
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def _take(self, agent: AgentId) -> Turn:
+        box = self._boxes[agent]
+        if len(box) <= self._turn_events_max:
+            del self._boxes[agent]
+            messages = tuple(box)
+        else:
+            messages = tuple(box.popleft() for _ in range(self._turn_events_max))
+        receipts = tuple([message.id for message in messages])
+        turn = Turn(agent, messages, receipts, self._deliveries.get(agent, 0) + 1)
+        self._in_turn[agent] = turn
+        return turn
+
+    def _end(self, agent: AgentId) -> None:
+        self._in_turn.pop(agent, None)
+        if agent in self._boxes:
+            self._make_ready(agent)
+
+    def _make_ready(self, agent: AgentId) -> None:
+        self._ready.append(agent)
+        self._ring()
+
+    def _ring(self) -> None:
+        if self._bell is not None and not self._bell.done():
+            self._bell.set_result(None)

@@ -1,0 +1,67 @@
+"""The port of messaging: a broker carries messages to mailboxes and rings doorbells; order within one agent is the session's.
+
+Broker locks and sessions give order and economy, never safety: that is the commit's.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from AgentOperatingSystem.events import Message
+from AgentOperatingSystem.ids import AgentId
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One waking of one agent: messages of its session, in order, and the receipt of each."""
+
+    agent: AgentId
+    messages: tuple[Message, ...]
+    receipts: tuple[str, ...]
+    deliveries: int = 1
+    """How many times the first message was handed out, this time included."""
+
+
+class MessageBus(Protocol):
+    """At least once, FIFO per agent, one turn of an agent at a time (as long as the broker's lock holds).
+
+    Every method raises `StoreUnavailable` where the broker cannot be reached.
+    """
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Accepts messages durably; each is held back until its `due`. A message id seen before may be swallowed.
+
+        Raises `Overloaded` where too much is waiting already.
+        """
+        ...
+
+    async def offer(self, message: Message) -> None:
+        """Starts a turn for a message whose sender waits for the outcome and keeps the message itself until then.
+
+        A broker that cannot carry without keeping sends it.
+        """
+        ...
+
+    async def keep(self, message: Message) -> None:
+        """Makes an offered message durable after all, because its sender no longer waits."""
+        ...
+
+    def waiting(self, message_id: str) -> Message | None:
+        """The message of this id that is still queued or in a turn here; None where there is none or the broker cannot tell."""
+        ...
+
+    def turns(self) -> AsyncIterator[Turn]:
+        """Turns as they become due; ends after `close`."""
+        ...
+
+    async def settle(self, turn: Turn) -> None:
+        """Consumes the turn's messages for good."""
+        ...
+
+    async def release(self, turn: Turn, after_seconds: float = 0.0) -> None:
+        """Gives the turn's messages back unhandled, to be delivered again in the same order."""
+        ...
+
+    async def close(self) -> None:
+        """Hands out no further turn and lets go of all resources."""
+        ...

@@ -1,0 +1,1 @@
+"""The kernel: turns, commits, lifecycle, schedules, routes."""

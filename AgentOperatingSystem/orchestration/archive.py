@@ -1,0 +1,108 @@
+"""One agent as a JSON document, out and in again: state, history, memory and timers (promise G10: state is yours)."""
+
+import base64
+from typing import Any
+
+import msgspec
+
+from AgentOperatingSystem.agents.timers import TIMER
+from AgentOperatingSystem.errors import Conflict, InvalidInput, UnknownAgent
+from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.orchestration.control import commit_and_ring
+from AgentOperatingSystem.orchestration.kernel import Kernel
+from AgentOperatingSystem.orchestration.parts import Parts
+from AgentOperatingSystem.storage.records import Change, EventRow, Head, Row
+
+FORMAT = "aos.agent/1"
+_PART = 90
+"""Rows per commit; a store's transaction holds 100."""
+_replace = msgspec.structs.replace
+
+
+class Archive(msgspec.Struct, frozen=True, kw_only=True):
+    """The document; bytes are base64."""
+
+    format: str
+    head: Head
+    state: str
+    events: tuple[EventRow, ...]
+    rows: tuple[Row, ...]
+
+
+class Archivist:
+    """Export and import of one agent."""
+
+    def __init__(self, parts: Parts, kernel: Kernel) -> None:
+        self._parts = parts
+        self._kernel = kernel
+
+    async def export(self, agent: AgentId) -> Archive:
+        """Everything of an agent as of one version. Raises `UnknownAgent`; `Conflict` where it is too busy to be read as a whole."""
+        for _ in range(20):
+            server = await self._kernel.awaken_fresh(agent)
+            if not server.etag:
+                raise UnknownAgent(f"{agent} has never been woken: there is nothing to export")
+            state = await server.state_bytes()
+            events, rows = await self._events(agent), await self._rows(agent)
+            again = await self._parts.store.load(agent)
+            if again is not None and again[1] == server.etag:
+                head = _replace(server.head, state=b"", state_blob="")
+                return Archive(
+                    format=FORMAT, head=head, state=base64.b64encode(state).decode(), events=events, rows=rows
+                )
+        raise Conflict(f"{agent} changes while it is read; pause it, then export")
+
+    async def import_(self, document: bytes, agent: AgentId | None = None) -> AgentId:
+        """Makes the agent of a document (or `agent` from it) exist here. Raises `InvalidInput`, `Conflict` where it exists already."""
+        archive = _read(document)
+        target = agent or archive.head.agent
+        server = await self._kernel.awaken_fresh(target)
+        if server.etag:
+            raise Conflict(f"{target} exists here already; terminate and delete it, or import under another address")
+        head = _replace(archive.head, agent=target, version=0)
+        head = await server.with_state(head, base64.b64decode(archive.state), head.schema)
+        inserts = [_replace(row, event=row.event.to(target), outputs=()) for row in archive.events]
+        parts = [*inserts, *archive.rows]
+        for at in range(0, max(1, len(parts)), _PART):
+            part = parts[at : at + _PART]
+            head = _replace(head, version=head.version + 1)
+            change = Change(
+                head=head,
+                etag=server.etag,
+                inserts=tuple(row for row in part if isinstance(row, EventRow)),
+                rows=tuple(row for row in part if isinstance(row, Row)),
+            )
+            await commit_and_ring(self._parts, self._kernel, server, change, "import")
+        return target
+
+    async def _events(self, agent: AgentId) -> tuple[EventRow, ...]:
+        found: list[EventRow] = []
+        after = ""
+        while True:
+            page = await self._parts.store.events(agent, after=after, limit=1000)
+            found += page.items
+            after = page.after
+            if not after:
+                return tuple(found)
+
+    async def _rows(self, agent: AgentId) -> tuple[Row, ...]:
+        found: list[Row] = []
+        for kind in ("memory", TIMER):
+            after = ""
+            while True:
+                page = await self._parts.store.rows(agent, kind, after=after, limit=1000)
+                found += page.items
+                after = page.after
+                if not after:
+                    break
+        return tuple(found)
+
+
+def _read(document: bytes) -> Archive:
+    try:
+        archive = msgspec.json.decode(document, type=Archive)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"not an exported agent: {error}") from None
+    if archive.format != FORMAT:
+        raise InvalidInput(f"the document's format is {archive.format!r}; this system reads {FORMAT!r}")
+    return archive

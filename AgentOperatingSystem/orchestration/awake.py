@@ -1,0 +1,138 @@
+"""Agents that are in memory: a bounded cache. Forgetting one costs a read at its next event, and never more."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from AgentOperatingSystem.agents.base_agent import BaseAgent
+from AgentOperatingSystem.errors import AOSError
+from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.mcp.context_server import ContextMCPServer
+from AgentOperatingSystem.orchestration.registry import AgentType
+
+RECENT_MAX = 256
+
+
+@dataclass(slots=True)
+class Awake:
+    """One agent in memory: its object, its state as of the last commit, and its context server with head and ETag."""
+
+    kind: AgentType | None
+    agent: BaseAgent | None
+    server: ContextMCPServer
+    committed: bytes
+    """The state as last committed."""
+    current: bytes
+    """The state as of the last handling that succeeded; what a failed one is rewound to."""
+    state: Any
+    broken: AOSError | None = None
+    """Why it cannot handle anything: unreadable state, or no such type here."""
+    recent: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    """Keys of events that were applied lately; a duplicate of these costs no handling."""
+
+    def note(self, key: str) -> None:
+        """Remembers that an event is applied."""
+        self.recent[key] = None
+        if len(self.recent) > RECENT_MAX:
+            self.recent.popitem(last=False)
+
+    def rewind(self, content: bytes) -> None:
+        """Puts the state back to `content`: what a failed handler did to it is gone."""
+        if self.kind is None:
+            return
+        self.state = self.kind.codec.decode(content, self.kind.codec.schema)
+        if self.agent is not None:
+            self.agent.state = self.state
+
+
+class Warm:
+    """The cache: least recently used goes first."""
+
+    def __init__(self, agents_max: int) -> None:
+        self._agents_max = agents_max
+        self._awake: OrderedDict[AgentId, Awake] = OrderedDict()
+
+    def get(self, agent: AgentId) -> Awake | None:
+        awake = self._awake.get(agent)
+        if awake is not None:
+            self._awake.move_to_end(agent)
+        return awake
+
+    def put(self, agent: AgentId, awake: Awake) -> None:
+        self._awake[agent] = awake
+        if len(self._awake) > self._agents_max:
+            self._awake.popitem(last=False)
+
+    def forget(self, agent: AgentId) -> None:
+        self._awake.pop(agent, None)
+
+    def __len__(self) -> int:
+        return len(self._awake)
+
+
+@dataclass(slots=True)
+class Running:
+    """A handler that runs now."""
+
+    task: asyncio.Task[Any]
+    deadline: float
+    """Loop time at which it is stopped."""
+    why: str = ""
+    """Set when it was stopped from outside: `time limit` or `interrupted`."""
+
+
+class Watch:
+    """Stops handlers that run past their time limit, or that are told to stop; one timer for all of them."""
+
+    def __init__(self) -> None:
+        self._running: dict[AgentId, Running] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def enter(self, agent: AgentId, limit_seconds: float) -> Running:
+        """A handler begins, in the current task."""
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        running = Running(task, loop.time() + limit_seconds)
+        self._running[agent] = running
+        if self._timer is None or self._timer.when() > running.deadline:
+            self._arm(running.deadline)
+        return running
+
+    def leave(self, agent: AgentId) -> None:
+        """The handler is over."""
+        self._running.pop(agent, None)
+
+    def interrupt(self, agent: AgentId) -> None:
+        """Stops the handler of `agent` at its next await; its turn begins again with a fresh head."""
+        running = self._running.get(agent)
+        if running is not None:
+            self._stop(running, "interrupted")
+
+    def is_running(self, agent: AgentId) -> bool:
+        """Whether a handler of `agent` runs on this host now."""
+        return agent in self._running
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def _check(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        for running in self._running.values():
+            if running.deadline <= loop.time():
+                self._stop(running, "time limit")
+        deadlines = [running.deadline for running in self._running.values() if not running.why]
+        if deadlines:
+            self._arm(min(deadlines))
+
+    def _arm(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(when, self._check)
+
+    def _stop(self, running: Running, why: str) -> None:
+        if not running.why:
+            running.why = why
+            running.task.cancel()

@@ -1,0 +1,70 @@
+"""Agents of the system itself: the keeper of unrouted events, and the caller of subscribed functions.
+
+Both are ordinary agents: their events are deduped, retried, quarantined and shown as everybody's are.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from AgentOperatingSystem.agents.base_agent import BaseAgent
+from AgentOperatingSystem.agents.context import Context
+from AgentOperatingSystem.errors import InvalidHandler, Quarantine
+from AgentOperatingSystem.events import Event
+
+HANDLER = "aos.handler"
+UNROUTED = "aos.unrouted"
+Handler = Callable[[Any], Any]
+
+
+class Unrouted(BaseAgent):
+    """Keeps events that no route matches, visible in the quarantine; redriving one routes it again."""
+
+    name = UNROUTED
+
+    async def on_event(self, event: Event, context: Context) -> Any:
+        raise Quarantine(
+            f"no declared route matches type {event.type!r}, source {event.source!r}, subject {event.subject!r}"
+        )
+
+
+class FunctionHandler(BaseAgent):
+    """Calls the function that its key names (`module:qualname`) with the data of each event."""
+
+    name = HANDLER
+    bound: ClassVar[dict[str, Handler]] = {}
+    """Functions that were subscribed in this process."""
+
+    async def on_event(self, event: Event, context: Context) -> Any:
+        handler = self.bound.get(self.address.key) or find_handler(self.address.key)
+        outcome = handler(event.data)
+        return await outcome if inspect.isawaitable(outcome) else outcome
+
+
+def handler_name(handler: Handler) -> str:
+    """`module:qualname` of a function that can be found again after a restart.
+
+    A method of an agent object is named by its class; a method of the system's own objects likewise. Raises `InvalidHandler` for closures,
+    lambdas and local functions.
+    """
+    module, qualname = getattr(handler, "__module__", ""), getattr(handler, "__qualname__", "")
+    if not module or not qualname or "<" in qualname:
+        raise InvalidHandler(
+            f"handler {qualname or handler!r} cannot be found again after a restart: use a function at the top level of a module"
+        )
+    return f"{module}:{qualname}"
+
+
+def find_handler(name: str) -> Handler:
+    """The function of that name, imported anew. Raises `InvalidHandler`."""
+    module, _, qualname = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in qualname.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidHandler(f"subscribed handler {name!r} cannot be found: {error}") from None
+    if not callable(found):
+        raise InvalidHandler(f"subscribed handler {name!r} is not callable")
+    return found  # type: ignore[no-any-return]  # callable was just checked

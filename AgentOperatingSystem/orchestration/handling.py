@@ -1,0 +1,131 @@
+"""One event's handling: run the handler within its time limit, and turn what it returned or raised into changes of the turn.
+
+Called by the kernel for each case; writes into `Work`. A handler that fails leaves no trace: its state is rewound, nothing that it
+collected leaves.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from AgentOperatingSystem.agents.context import Collected, Context
+from AgentOperatingSystem.agents.timers import TIMER, Timer
+from AgentOperatingSystem.errors import AOSError, TurnTimedOut
+from AgentOperatingSystem.observability import metrics
+from AgentOperatingSystem.orchestration.awake import Awake, Watch
+from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, after_failure
+from AgentOperatingSystem.orchestration.intake import read_timer
+from AgentOperatingSystem.orchestration.parts import Parts
+from AgentOperatingSystem.orchestration.work import Case, Work, reply_to
+from AgentOperatingSystem.storage.records import Row, Status
+
+_log = logging.getLogger(__name__)
+
+
+class Interrupted(Exception):
+    """The handler was stopped from outside; the turn begins again with a fresh head."""
+
+
+class Handling:
+    """Runs handlers for the kernel."""
+
+    def __init__(self, parts: Parts, watch: Watch) -> None:
+        self._parts = parts
+        self._watch = watch
+
+    async def handle(self, awake: Awake, work: Work, case: Case) -> None:
+        """Handles one event, or parks it where one before it in this turn blocks. Raises `Interrupted`."""
+        if work.blocked:
+            work.hold(case, work.blocked)
+        elif case.event.crashes >= work.rules.crash_limit:
+            work.end(case, End(Status.QUARANTINED, f"{case.event.crashes} hosts died while they handled it"))
+        elif await self._comes_too_late(work, case):
+            work.end(case, End(Status.CANCELLED, "no request waits for this answer any more"))
+        else:
+            await self._try(awake, work, case)
+
+    async def _try(self, awake: Awake, work: Work, case: Case) -> None:
+        """One try: either all of its changes are in `work`, or a decision about its failure is."""
+        try:
+            context, result = await self._run(awake, work, case)
+            await self._take_over(awake, work, case, context.collected, result)
+        except Interrupted:
+            raise
+        except (Exception, SystemExit) as error:  # an agent's code may raise anything; nobody else is to suffer from it
+            awake.rewind(awake.current)
+            self._failed(awake, work, case, error)
+
+    async def _run(self, awake: Awake, work: Work, case: Case) -> tuple[Context, Any]:
+        """Calls the handler, and stops it at its time limit. Raises what it raises."""
+        kind, agent = awake.kind, awake.agent
+        assert kind is not None and agent is not None
+        limits = self._parts.limits
+        context = Context(
+            case.event, work.head.agent, awake.state, awake.server, self._parts.registry, limits, work.now, case.attempt
+        )
+        limit_seconds = kind.turn_timeout_seconds or work.rules.turn_timeout_seconds
+        running = self._watch.enter(work.head.agent, limit_seconds)
+        try:
+            return context, await agent.on_event(case.event, context)
+        except asyncio.CancelledError:
+            if not running.why:
+                raise  # the host itself stops
+            running.task.uncancel()
+            if running.why == "interrupted":
+                raise Interrupted from None
+            raise TurnTimedOut(f"the handler ran longer than {limit_seconds:g} s") from None
+        finally:
+            self._watch.leave(work.head.agent)
+
+    async def _take_over(self, awake: Awake, work: Work, case: Case, collected: Collected, result: Any) -> None:
+        """Puts the outcome of a handler that returned into the turn's work; raises before it changes anything."""
+        assert awake.kind is not None and awake.agent is not None
+        state = awake.agent.state if awake.agent.state is not awake.state else awake.state
+        content = awake.kind.codec.encode(state)
+        answer = reply_to(case, work.head.agent, result, work.now)
+        if answer is not None:
+            collected.events.append(answer)
+        changed = [(name, timer) for name, timer in collected.timers.items() if await self._is_new(work, name, timer)]
+        work.done(case, result, collected)
+        for name, timer in changed:
+            work.set_timer(name, timer)
+        if case.event.type == "aos.reply":
+            work.rows[TIMER, case.event.correlation] = Row(TIMER, case.event.correlation, None)
+        awake.state, awake.current = state, content
+        metrics.increment("agent.events.processed")
+
+    async def _is_new(self, work: Work, name: str, timer: Timer | None) -> bool:
+        """Scheduling the same again changes nothing, so that a schedule does not begin anew at every event."""
+        if timer is None:
+            return True
+        stored = await read_timer(self._parts.store, work, name)
+        return stored is None or not stored.same_as(timer)
+
+    async def _comes_too_late(self, work: Work, case: Case) -> bool:
+        """Whether an answer's request was timed out before (or answered already): exactly one of the two is handled."""
+        if case.event.type != "aos.reply":
+            return False
+        return await read_timer(self._parts.store, work, case.event.correlation) is None
+
+    def _failed(self, awake: Awake, work: Work, case: Case, error: BaseException) -> None:
+        assert awake.kind is not None
+        decision = after_failure(
+            error,
+            attempt=case.attempt,
+            outages=work.head.outages,
+            restart=awake.kind.restart,
+            rules=work.rules,
+            now=work.now,
+            jitter=self._parts.jitter(),
+        )
+        metrics.increment("agent.events.failed")
+        level = logging.INFO if isinstance(error, AOSError) else logging.ERROR
+        _log.log(level, "%s: event %s: %s", work.head.agent, case.event.id, decision, exc_info=level == logging.ERROR)
+        if isinstance(decision, Park):
+            work.retry(case, decision)
+        elif isinstance(decision, BackOff):
+            work.back_off(case, decision)
+        elif isinstance(decision, End):
+            work.end(case, decision)
+        else:
+            work.stop(case, decision.reason)

@@ -1,0 +1,101 @@
+"""Which events a turn takes in hand, in which order: parked ones that are due, ticks of timers, then the new arrivals.
+
+Called by the kernel with a fresh `Work`; what cannot run now is parked (or ended) here, what can is returned.
+"""
+
+import math
+
+import msgspec
+
+from AgentOperatingSystem.agents.timers import TIMER, Timer, due_runs, tick
+from AgentOperatingSystem.errors import AOSError
+from AgentOperatingSystem.events import Event, Message
+from AgentOperatingSystem.orchestration.decisions import End, why_hold
+from AgentOperatingSystem.orchestration.work import Case, Work
+from AgentOperatingSystem.storage.ports import AgentStore
+from AgentOperatingSystem.storage.records import EventRow, Row
+
+_timer = msgspec.json.Decoder(Timer)
+
+
+async def intake(
+    store: AgentStore, work: Work, arrivals: list[Message], *, rings: bool, broken: AOSError | None
+) -> list[Case]:
+    """The cases to handle, in order; arrivals that cannot run now are parked in `work`."""
+    hold = why_hold(work.head, work.now, broken=broken)
+    can_move = hold is None or isinstance(hold, End)
+    waiting = await _waiting(store, work) if can_move and (rings or work.head.backlog) else []
+    ticks = await _ticks(store, work) if rings and hold is None and _tick_due(work) else []
+    cases = [*waiting, *ticks, *(Case(message.event) for message in arrivals if message.event is not None)]
+    return [case for case in cases if not _held(work, case, hold)]
+
+
+def _held(work: Work, case: Case, hold: End | str | None) -> bool:
+    """Whether a case is out of hand already."""
+    if isinstance(hold, End):
+        work.end(case, hold)
+        return True
+    reason = hold or (work.blocked if case.row is None else "") or _queue_behind(work, case)
+    if reason:
+        work.hold(case, reason)
+    return bool(reason)
+
+
+def _queue_behind(work: Work, case: Case) -> str:
+    return "earlier events of the mailbox come first" if case.row is None and work.unseen > 0 else ""
+
+
+async def _waiting(store: AgentStore, work: Work) -> list[Case]:
+    """Parked events whose time has come, by order; where order is strict, none behind one that must still wait."""
+    limit = work.rules.turn_events_max
+    due_by = math.inf if work.strict else work.now
+    rows = await store.parked(work.head.agent, due_by, limit)
+    ready = _ready(rows, work)
+    work.unseen = work.head.backlog - sum(row.blocking for row in ready)
+    return [Case(row.event, row) for row in ready]
+
+
+def _ready(rows: tuple[EventRow, ...], work: Work) -> list[EventRow]:
+    ready: list[EventRow] = []
+    for row in rows:
+        if row.due > work.now:
+            work.blocked = "an earlier event waits for its next try"
+            break
+        ready.append(row)
+    return ready
+
+
+def _tick_due(work: Work) -> bool:
+    return bool(work.head.next_tick) and work.head.next_tick <= work.now
+
+
+async def _ticks(store: AgentStore, work: Work) -> list[Case]:
+    """The runs of all timers that are due, with their rows moved on to the next run in the same change."""
+    events: list[Event] = []
+    first = math.inf
+    for timer in await _timers(store, work):
+        runs, next_due = due_runs(timer, work.now)
+        events += [tick(timer, work.head.agent, due) for due in runs]
+        if timer.due <= work.now:
+            work.set_timer(timer.name, msgspec.structs.replace(timer, due=next_due) if next_due is not None else None)
+        first = min(first, next_due if next_due is not None else math.inf)
+    work.next_tick_is(first if first < math.inf else 0.0)
+    return [Case(event) for event in events]
+
+
+async def _timers(store: AgentStore, work: Work) -> list[Timer]:
+    timers: list[Timer] = []
+    after = ""
+    while True:
+        page = await store.rows(work.head.agent, TIMER, after=after, limit=1000)
+        timers += [_timer.decode(row.value) for row in page.items if row.value is not None]
+        after = page.after
+        if not after:
+            return timers
+
+
+async def read_timer(store: AgentStore, work: Work, name: str) -> Timer | None:
+    """A timer as it is stored (or as this turn leaves it)."""
+    written: Row | None = work.rows.get((TIMER, name))
+    value = written.value if written is not None else await store.row(work.head.agent, TIMER, name)
+    return _timer.decode(value) if value is not None else None

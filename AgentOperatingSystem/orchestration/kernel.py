@@ -1,0 +1,163 @@
+"""The kernel: wakes one agent for its events, commits what they change, lets it sleep.
+
+Fed by a host with turns from the bus (`messaging/ports.py`); calls the agent's handler, the context server for the commit, and the
+bus again for the relay. `deliver` is the whole way of an event on one screen.
+"""
+
+import logging
+from AgentOperatingSystem.errors import AOSError, Conflict, Duplicate, StateUnreadable, StoreUnavailable
+from AgentOperatingSystem.events import Kind, Message
+from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.mcp.context_server import ContextMCPServer
+from AgentOperatingSystem.messaging.ports import Turn
+from AgentOperatingSystem.orchestration.awake import Awake, Warm, Watch
+from AgentOperatingSystem.orchestration.handling import Handling, Interrupted
+from AgentOperatingSystem.orchestration.intake import intake
+from AgentOperatingSystem.orchestration.outcomes import Outcomes
+from AgentOperatingSystem.orchestration.bells import bells_again
+from AgentOperatingSystem.orchestration.parts import Parts
+from AgentOperatingSystem.orchestration.registry import AgentType
+from AgentOperatingSystem.orchestration.work import Work
+from AgentOperatingSystem.storage.records import EventRow
+
+RACES_MAX = 20
+_log = logging.getLogger(__name__)
+
+
+class Kernel:
+    """Applies each event to its agent's state exactly once, whatever crashes, is delivered again or competes."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.outcomes = Outcomes()
+        self.warm = Warm(parts.warm_agents_max)
+        self.watch = Watch()
+        self._handling = Handling(parts, self.watch)
+
+    async def deliver(self, turn: Turn) -> None:
+        """One waking of one agent for the messages of one turn; returns when they are settled.
+
+        Raises `StoreUnavailable` where the store or the broker cannot be reached: the broker delivers the turn again.
+        """
+        applied: dict[str, EventRow] = {}
+        for _ in range(RACES_MAX):
+            try:
+                awake = await self._awaken(turn.agent)  # 1  the head and its ETag: no read while it is warm
+                work = await self._handle(awake, turn, applied)  # 2, 3  drop what is applied, handle the rest
+                relayed = await self._commit(awake, work, turn)  # 4  THE COMMIT. Before it nothing has happened;
+                break  #                                                after it everything has.
+            except (Conflict, Interrupted):
+                self.warm.forget(turn.agent)  # another writer was faster, or control changed: read again
+            except Duplicate as duplicate:
+                self.warm.forget(turn.agent)
+                applied.update(await self._recorded(turn.agent, duplicate.keys))
+        else:
+            _log.warning("%s: lost %d races in a row; the turn goes back to the broker", turn.agent, RACES_MAX)
+            await self.parts.bus.release(turn, after_seconds=1.0)
+            return
+        if not relayed:
+            await self._relay(await self._again(turn, work, applied) + work.outputs(), turn)  # 5  relay, then settle
+        for row in (*work.inserts, *work.updates, *applied.values()):
+            self.outcomes.tell(turn.agent, row)
+
+    async def awaken_fresh(self, agent: AgentId) -> ContextMCPServer:
+        """A context server of `agent` with its head just read; for reading and for control."""
+        server = self._server(agent)
+        await server.initialize()
+        return server
+
+    # --- 1 awaken ------------------------------------------------------------------------------------------------
+
+    async def _awaken(self, agent: AgentId) -> Awake:
+        awake = self.warm.get(agent)
+        if awake is None:
+            awake = await self._rehydrate(agent)
+            self.warm.put(agent, awake)
+        return awake
+
+    async def _rehydrate(self, agent: AgentId) -> Awake:
+        """One read. An agent that cannot be made or read is awake all the same, broken: its events are put aside."""
+        server = await self.awaken_fresh(agent)
+        try:
+            kind = self.parts.registry.get(agent)
+            content = await server.state_bytes()
+            awake = Awake(
+                kind, kind.make(agent), server, content, content, kind.codec.decode(content, server.head.schema)
+            )
+        except StoreUnavailable:
+            raise
+        except AOSError as error:
+            return Awake(None, None, server, b"", b"", None, broken=error)
+        except Exception as error:
+            broken = StateUnreadable(f"the agent object cannot be made: {type(error).__name__}: {error}")
+            return Awake(None, None, server, b"", b"", None, broken=broken)
+        assert awake.agent is not None
+        awake.agent.state, awake.agent.context_server = awake.state, server
+        return awake
+
+    def _server(self, agent: AgentId) -> ContextMCPServer:
+        parts = self.parts
+        return ContextMCPServer(agent, parts.store, parts.blobs, parts.clock, parts.inline_bytes_max)
+
+    # --- 2, 3 handle ---------------------------------------------------------------------------------------------
+
+    async def _handle(self, awake: Awake, turn: Turn, applied: dict[str, EventRow]) -> Work:
+        """Runs the handler on each event in hand; the next one sees the uncommitted state of the one before."""
+        parts = self.parts
+        work = Work(awake.server.head, parts.clock.now(), _is_strict(awake.kind), parts.rules, parts.limits)
+        arrivals = await self._arrivals(awake, turn, applied)
+        rings = any(message.kind is Kind.DOORBELL for message in turn.messages)
+        for case in await intake(parts.store, work, arrivals, rings=rings, broken=awake.broken):
+            await self._handling.handle(awake, work, case)
+        return work
+
+    async def _arrivals(self, awake: Awake, turn: Turn, applied: dict[str, EventRow]) -> list[Message]:
+        """The turn's events, less those that are known to be applied and second copies within the turn."""
+        fresh: dict[str, Message] = {}
+        for message in turn.messages:
+            if message.event is None:
+                continue
+            key = message.event.key
+            if key in awake.recent and key not in applied:
+                applied.update(await self._recorded(turn.agent, (key,)))
+            if key not in applied:
+                fresh.setdefault(key, message)
+        return list(fresh.values())
+
+    async def _recorded(self, agent: AgentId, keys: tuple[str, ...]) -> dict[str, EventRow]:
+        rows = [await self.parts.store.event(agent, key) for key in keys]
+        return {row.key: row for row in rows if row is not None}
+
+    # --- 4 commit ------------------------------------------------------------------------------------------------
+
+    async def _commit(self, awake: Awake, work: Work, turn: Turn) -> bool:
+        """Commits what there is to commit; says whether outputs are sent and the turn is settled already."""
+        if not work.touched:
+            return False
+        server, head, content = awake.server, awake.server.head, awake.current
+        if content != awake.committed and awake.kind is not None:
+            head = await server.with_state(head, content, awake.kind.codec.schema)
+        committed = await server.commit(work.change(head, server.etag, turn.receipts))
+        awake.committed = content
+        for row in (*work.inserts, *work.updates):
+            awake.note(row.key)
+        return committed.relayed
+
+    # --- 5 relay -------------------------------------------------------------------------------------------------
+
+    async def _again(self, turn: Turn, work: Work, applied: dict[str, EventRow]) -> list[Message]:
+        """What an earlier delivery of these messages may have committed without sending it."""
+        again = [message for row in applied.values() for message in row.outputs]
+        if applied or turn.deliveries > 1 or not work.touched:
+            again += await bells_again(self.parts.store, turn.agent, self.parts.clock.now())
+        return again
+
+    async def _relay(self, messages: list[Message], turn: Turn) -> None:
+        """Sends, then settles: a crash between the two sends again, with the same ids."""
+        if messages:
+            await self.parts.bus.send(messages)
+        await self.parts.bus.settle(turn)
+
+
+def _is_strict(kind: AgentType | None) -> bool:
+    return kind is not None and kind.strict

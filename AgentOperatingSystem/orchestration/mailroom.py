@@ -1,0 +1,130 @@
+"""Where events come in, whatever door they come through: checked, addressed, and either waited for or accepted.
+
+Fed by the REST door, the command line, webhooks and other agents' code; hands messages to the bus.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from AgentOperatingSystem.errors import EventFailed, EventInFlight, IdempotencyKeyReused, InvalidEvent, TooLarge
+from AgentOperatingSystem.events import Event, encode, event_message, fingerprint, publication_message
+from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.orchestration.kernel import Kernel
+from AgentOperatingSystem.orchestration.parts import Parts
+from AgentOperatingSystem.orchestration.routes import Route, choose, unrouted
+from AgentOperatingSystem.storage.records import EventRow, Status
+
+_replace = msgspec.structs.replace
+_decode = msgspec.json.decode
+
+
+class Mailroom:
+    """The one way in."""
+
+    def __init__(self, parts: Parts, kernel: Kernel, routes: Sequence[Route], dedupe_seconds: float) -> None:
+        self._parts = parts
+        self._kernel = kernel
+        self._dedupe_seconds = dedupe_seconds
+        self.routes = list(routes)
+
+    def admit(self, event: Event) -> Event:
+        """The event as it will travel: checked, detached from the caller's objects, stamped and addressed.
+
+        Raises `InvalidEvent`, `TooLarge`, `UnknownAgent`.
+        """
+        event = self.stamp(event)
+        if event.agent is None:
+            return choose(self.routes, event) or unrouted(event)
+        self._parts.registry.check_recipient(event.agent)
+        return event if event.tenant == event.agent.tenant else event.to(event.agent)
+
+    def stamp(self, event: Event) -> Event:
+        """The event with its time said and its data detached. Raises `InvalidEvent`, `TooLarge`."""
+        return _replace(event, data=self._detached(event.data), time=event.time or self._parts.clock.now())
+
+    @staticmethod
+    def result_of(row: EventRow) -> Any:
+        """The result of an event that is done. Raises `EventFailed` for every other end."""
+        if row.status is not Status.DONE:
+            raise EventFailed(f"event {row.event.id!r} is {row.status}: {row.reason}")
+        return _decode(row.result) if isinstance(row.result, msgspec.Raw) else row.result
+
+    async def process(self, event: Event, timeout_seconds: float | None = None) -> EventRow | None:
+        """Handles an event and answers its row at its end; None where it did not end in time (it is accepted all the same).
+
+        Raises as `admit` does; `IdempotencyKeyReused`, `EventInFlight`, `Overloaded`.
+        """
+        event = self.admit(event)
+        assert event.agent is not None
+        self._check_age(event)
+        waiter, is_first = self._kernel.outcomes.wait(event.agent, event.key, fingerprint(event))
+        message = event_message(event)
+        try:
+            if is_first:
+                await self._offer(event)
+            return await asyncio.wait_for(waiter, timeout_seconds) if timeout_seconds is not None else await waiter
+        except TimeoutError:
+            await self._parts.bus.keep(message)
+            return None
+        finally:
+            self._kernel.outcomes.leave(event.agent, event.key, waiter)
+
+    async def accept(self, event: Event) -> tuple[Event, EventRow | None]:
+        """Makes an event durable in its mailbox; answers it as addressed, and its row where it was accepted before.
+
+        Raises as `process` does.
+        """
+        event = self.admit(event)
+        assert event.agent is not None
+        self._check_age(event)
+        mark = fingerprint(event)
+        known = await self._parts.store.event(event.agent, event.key)
+        if known is not None:
+            if known.fingerprint and known.fingerprint != mark:
+                raise IdempotencyKeyReused(f"event {event.id!r} of {event.source!r} was accepted with another body")
+            return event, known
+        message = event_message(event)
+        if not self._is_waiting(event, message.id, mark):
+            await self._parts.bus.send([message])
+        return event, None
+
+    async def publish(self, event: Event) -> None:
+        """Sends a publication to the subscribers of its topic."""
+        await self._parts.bus.send([publication_message(event)])
+
+    async def find(self, agent: AgentId, source: str, event_id: str) -> tuple[EventRow | None, bool]:
+        """An event's row, and whether it still waits with the broker where there is none."""
+        probe = Event(type="aos.probe", source=source, id=event_id, agent=agent)
+        row = await self._parts.store.event(agent, probe.key)
+        return row, row is None and self._parts.bus.waiting(event_message(probe).id) is not None
+
+    async def _offer(self, event: Event) -> None:
+        message = event_message(event)
+        if not self._is_waiting(event, message.id, fingerprint(event)):
+            await self._parts.bus.offer(message)
+
+    def _is_waiting(self, event: Event, message_id: str, mark: str) -> bool:
+        waiting = self._parts.bus.waiting(message_id)
+        if waiting is None or waiting.event is None:
+            return False
+        if fingerprint(waiting.event) != mark:
+            raise EventInFlight(f"event {event.id!r} of {event.source!r} is in flight with another body", 1.0)
+        return True
+
+    def _detached(self, data: Any) -> Any:
+        content = encode(data)
+        limit = self._parts.limits.event_bytes_max
+        if len(content) > limit:
+            raise TooLarge(f"the event's data has {len(content)} bytes; event_bytes_max is {limit}")
+        return _decode(content)
+
+    def _check_age(self, event: Event) -> None:
+        """Older events than the dedupe window are refused: nobody could tell any more whether they are duplicates."""
+        age = self._parts.clock.now() - event.time
+        if age > self._dedupe_seconds:
+            raise InvalidEvent(
+                f"event {event.id!r} is {age / 86400:.0f} days old, beyond the dedupe window of this system"
+            )

@@ -1,0 +1,29 @@
+"""What a kernel is made of; chosen by the composition file, or by a test."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from AgentOperatingSystem.agents.context import Limits
+from AgentOperatingSystem.clock import Clock
+from AgentOperatingSystem.mcp.context_server import INLINE_BYTES_MAX
+from AgentOperatingSystem.messaging.ports import MessageBus
+from AgentOperatingSystem.orchestration.decisions import Rules
+from AgentOperatingSystem.orchestration.registry import Registry
+from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A kernel's surroundings: ports, and the limits that decide."""
+
+    store: AgentStore
+    blobs: BlobStore
+    bus: MessageBus
+    registry: Registry
+    clock: Clock
+    jitter: Callable[[], float]
+    """A number in [0, 1), for back-off."""
+    rules: Rules = Rules()
+    limits: Limits = Limits()
+    warm_agents_max: int = 10_000
+    inline_bytes_max: int = INLINE_BYTES_MAX

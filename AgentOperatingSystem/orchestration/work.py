@@ -1,0 +1,248 @@
+"""What one turn changes, built up event by event. Nothing has happened until `change()` is committed.
+
+Fed by the kernel with each case and what became of it; yields one `Change` for the store and the rows to tell waiters about.
+"""
+
+from typing import Any
+
+import msgspec
+
+from AgentOperatingSystem.agents.context import Collected, Limits
+from AgentOperatingSystem.agents.timers import TIMER, Timer
+from AgentOperatingSystem.errors import Quarantine
+from AgentOperatingSystem.events import (
+    Event,
+    Message,
+    doorbell,
+    encode,
+    event_message,
+    fingerprint,
+    publication_message,
+)
+from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, Rules, order_of
+from AgentOperatingSystem.orchestration.routes import share_credits
+from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head, Row, Status
+
+_replace = msgspec.structs.replace
+
+
+class Case:
+    """One event in hand: a new arrival (`row` is None) or one that was parked."""
+
+    __slots__ = ("event", "key", "row")
+
+    def __init__(self, event: Event, row: EventRow | None = None) -> None:
+        self.event = event
+        self.row = row
+        self.key = row.key if row is not None else event.key
+
+    @property
+    def attempt(self) -> int:
+        """Which try this is; 1 is the first."""
+        return (self.row.attempts if self.row else 0) + 1
+
+
+class Work:
+    """The changes of one turn of one agent."""
+
+    def __init__(self, head: Head, now: float, strict: bool, rules: Rules, limits: Limits) -> None:
+        self.head = head
+        self.now = now
+        self.strict = strict
+        self.touched = False
+        """Whether there is anything to commit."""
+        self.blocked = ""
+        """Why everything that follows in this turn must park."""
+        self.unseen = 0
+        """How many blocking events are parked beyond those in hand: arrivals must queue behind them."""
+        self.inserts: list[EventRow] = []
+        self.updates: list[EventRow] = []
+        self.rows: dict[tuple[str, str], Row] = {}
+        self.bells: dict[str, Message] = {}
+        self.rules = rules
+        self._limits = limits
+        self._backlog = head.backlog
+        self._next_order = head.next_order
+        self._next_tick = head.next_tick
+        self._handled = head.handled
+        self._outage = (head.backoff_until, head.outages)
+        self._control = (head.control, head.reason)
+
+    # --- what becomes of a case --------------------------------------------------------------------------------
+
+    def done(self, case: Case, result: Any, collected: Collected) -> None:
+        """The handler returned: its result, and everything that it collected. Raises `Quarantine`, `InvalidEvent`."""
+        outputs = self._outputs(case.event, collected.events)
+        result = msgspec.Raw(encode(result)) if result is not None else None
+        self._finish(case, Status.DONE, "", result=result, outputs=outputs)
+        self.rows.update(collected.rows)
+        if self._outage[1]:
+            self._outage = (0.0, 0)
+
+    def end(self, case: Case, end: End) -> None:
+        """The event ends without a result, or is put aside."""
+        self._finish(case, end.status, end.reason)
+
+    def retry(self, case: Case, park: Park) -> None:
+        """A failed try: the event steps aside until it is due (or, where order is strict, blocks those behind it)."""
+        self._park(case, park.reason, due=park.due, blocking=self.strict, attempts=case.attempt)
+        self.ring(park.due, case.key)
+        if self.strict:
+            self.blocked = "an earlier event waits for its next try"
+
+    def back_off(self, case: Case, back_off: BackOff) -> None:
+        """Something that the agent needs is down: nothing more is tried before `until`."""
+        self._outage = (back_off.until, self._outage[1] + 1)
+        self._control = (self._control[0], back_off.reason)
+        self.hold(case, f"the agent backs off: {back_off.reason}")
+        self.ring(back_off.until, "backoff")
+        self.blocked = "the agent backs off"
+
+    def stop(self, case: Case, reason: str) -> None:
+        """The agent is stopped and keeps its event."""
+        self._control = (Control.STOPPED, reason)
+        self.hold(case, f"the agent is stopped: {reason}")
+        self.blocked = f"the agent is stopped: {reason}"
+
+    def hold(self, case: Case, reason: str) -> None:
+        """The event cannot run now: an arrival is parked in its place, one that is parked already stays as it is."""
+        if case.row is None:
+            self._park(case, reason, due=case.event.due, blocking=True, attempts=0)
+
+    def ring(self, due: float, why: str) -> None:
+        """A bell at `due`; at once where that is past. The same bell ordered twice is one."""
+        if due <= self.now:
+            due, why = 0.0, f"{why}:v{self.head.version + 1}"
+        bell = doorbell(self.head.agent, due, why)
+        self.bells[bell.id] = bell
+        self.touched = True
+
+    def set_timer(self, name: str, timer: Timer | None) -> None:
+        """Writes or removes a timer, with the bell for its next run."""
+        self.rows[TIMER, name] = Row(TIMER, name, encode(timer) if timer is not None else None)
+        self.touched = True
+        if timer is not None:
+            self._next_tick = min(self._next_tick or timer.due, timer.due)
+            self.ring(timer.due, "tick")
+
+    def next_tick_is(self, due: float) -> None:
+        """The due time of the first timer, known exactly after all timers were looked at."""
+        self._next_tick = due
+
+    # --- what is committed ---------------------------------------------------------------------------------------
+
+    def change(self, head: Head, etag: str, receipts: tuple[str, ...]) -> Change:
+        """The turn's one change; `head` carries the new state."""
+        self._ring_for_backlog()
+        control, reason = self._control
+        backoff_until, outages = self._outage
+        return Change(
+            head=_replace(
+                head,
+                version=self.head.version + 1,
+                control=control,
+                reason=reason if control is not Control.ACTIVE or outages else "",
+                next_order=self._next_order,
+                backlog=self._backlog,
+                backoff_until=backoff_until,
+                outages=outages,
+                next_tick=self._next_tick,
+                handled=self._handled,
+                created_at=head.created_at or self.now,
+                updated_at=self.now,
+            ),
+            etag=etag,
+            inserts=tuple(self.inserts),
+            updates=tuple(self.updates),
+            rows=tuple(self.rows.values()),
+            outputs=tuple(self.bells.values()),
+            receipts=receipts,
+        )
+
+    def outputs(self) -> list[Message]:
+        """Everything that leaves after the commit, in order."""
+        sent = [message for row in (*self.inserts, *self.updates) for message in row.outputs]
+        return [*sent, *self.bells.values()]
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _finish(
+        self, case: Case, status: Status, reason: str, *, result: Any = None, outputs: tuple[Message, ...] = ()
+    ) -> None:
+        if status is not Status.QUARANTINED:
+            self._handled += 1
+        self._write(
+            case,
+            status=status,
+            reason=reason,
+            result=result,
+            outputs=outputs,
+            attempts=case.attempt,
+            finished_at=self.now,
+        )
+
+    def _park(self, case: Case, reason: str, *, due: float, blocking: bool, attempts: int) -> None:
+        order = case.row.order if case.row is not None else self._place(case.event)
+        self._backlog += blocking
+        self._write(
+            case, status=Status.PARKED, reason=reason, due=due, blocking=blocking, attempts=attempts, order=order
+        )
+
+    def _place(self, event: Event) -> int:
+        self._next_order += 1
+        return order_of(self._next_order, event.priority, self.strict, self.rules)
+
+    def _write(self, case: Case, **fields: Any) -> None:
+        self.touched = True
+        version = self.head.version + 1
+        if case.row is None:
+            mark = fingerprint(case.event)
+            row = EventRow(
+                key=case.key, event=case.event, fingerprint=mark, accepted_at=self.now, version=version, **fields
+            )
+            self.inserts.append(row)
+            return
+        self._backlog -= case.row.blocking
+        self.updates.append(_replace(case.row, version=version, **({"blocking": False, "due": 0.0} | fields)))
+
+    def _outputs(self, cause: Event, events: list[Event]) -> tuple[Message, ...]:
+        """Messages of what was sent, with the cause's credits shared among them."""
+        if not events:
+            return ()
+        credits = cause.credits if cause.credits >= 0 else self._limits.credits_max
+        if len(events) > credits:
+            raise Quarantine(f"credits exhausted: {len(events)} events to send, {credits} credits left of the chain")
+        shares = share_credits(credits, len(events))
+        return tuple(_message(_replace(event, credits=share)) for event, share in zip(events, shares, strict=True))
+
+    def _ring_for_backlog(self) -> None:
+        """Whoever leaves blocking events behind sees to it that the agent wakes for them."""
+        moves = self._control[0] in (Control.ACTIVE, Control.TERMINATED)
+        if self._backlog > 0 and moves and self._outage[0] <= self.now and not self.blocked:
+            self.ring(0.0, "backlog")
+
+
+def _message(event: Event) -> Message:
+    return event_message(event) if event.agent is not None else publication_message(event)
+
+
+def reply_to(case: Case, agent: AgentId, result: Any, now: float) -> Event | None:
+    """The `aos.reply` that a request's sender gets, where it asked for one."""
+    to = case.event.reply_to
+    if to is None:
+        return None
+    return Event(
+        id=f"{case.key}-reply",
+        source=f"/agents/{agent}",
+        type="aos.reply",
+        time=now,
+        data=result,
+        agent=to,
+        tenant=to.tenant,
+        causation=case.event.id,
+        correlation=case.event.correlation,
+        conversation=case.event.conversation,
+        traceparent=case.event.traceparent,
+        hops=case.event.hops + 1,
+    )
