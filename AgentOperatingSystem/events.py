@@ -108,34 +108,29 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """None for a doorbell."""
     due: float = 0.0
     """UTC seconds before which the broker holds it back."""
+    fingerprint: str = ""
+    """What the producer said, hashed; empty for the system's own events, whose ids are not reused."""
 
 
-def event_message(event: Event) -> Message:
-    """The message that carries `event` to the mailbox of `event.agent`."""
-    if event.agent is None:
+def event_message(event: Event, mark: str = "") -> Message:
+    """The message that carries `event` to the mailbox of `event.agent`; `mark` is its fingerprint."""
+    agent = event.agent
+    if agent is None:
         raise InvalidEvent(f"event {event.id} has no recipient")
-    return Message(
-        id=message_id(event.agent, event.source, event.id, event.generation),
-        agent=event.agent,
-        event=event,
-        due=event.due,
-    )
+    name = message_id(agent.partition, event.key, event.generation)
+    return Message(id=name, agent=agent, event=event, due=event.due, fingerprint=mark)
 
 
 def publication_message(event: Event) -> Message:
     """The message that carries `event` to the subscribers of `event.topic`."""
-    sender = AgentId("aos.topic", event.topic[:512], event.tenant)
-    return Message(
-        id=message_id(sender, event.source, event.id, event.generation),
-        kind=Kind.PUBLICATION,
-        event=event,
-        due=event.due,
-    )
+    name = message_id(f"{event.tenant}|topic/{event.topic}", event.key, event.generation)
+    return Message(id=name, kind=Kind.PUBLICATION, event=event, due=event.due)
 
 
 def doorbell(agent: AgentId, due: float = 0.0, why: str = "") -> Message:
     """A message that wakes `agent` at `due`; `why` keeps bells for different reasons apart."""
-    return Message(id=message_id(agent, f"doorbell:{why}", repr(due)), kind=Kind.DOORBELL, agent=agent, due=due)
+    name = message_id(agent.partition, event_key(f"doorbell:{why}", repr(due)))
+    return Message(id=name, kind=Kind.DOORBELL, agent=agent, due=due)
 
 
 def encode(value: object) -> bytes:

@@ -5,6 +5,7 @@ whatever the key holds.
 """
 
 import re
+from functools import lru_cache
 from hashlib import blake2b, sha256
 
 import msgspec
@@ -72,11 +73,14 @@ def event_key(source: str, event_id: str) -> str:
     return blake2b(f"{len(source)}:{source}{event_id}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def message_id(agent: AgentId, source: str, event_id: str, generation: int = 0) -> str:
-    """The deterministic id of a broker message: a hash of tenant, agent, source, id and generation.
+def message_id(mailbox: str, key: str, generation: int = 0) -> str:
+    """The deterministic id of a broker message: hashes of the mailbox (an agent's partition, or a topic) and of the event's source and id.
 
     A deliberate re-send raises the generation, so that a broker's duplicate detection does not swallow it.
     """
-    parts = (agent.partition, source, event_id, str(generation))
-    text = "".join(f"{len(part)}:{part}" for part in parts)
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{key}{_mailbox_digest(mailbox)}.{generation}" if generation else key + _mailbox_digest(mailbox)
+
+
+@lru_cache(maxsize=16_384)
+def _mailbox_digest(mailbox: str) -> str:
+    return blake2b(mailbox.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -7,8 +7,8 @@ one counts those messages as suspects and runs them alone.
 import mmap
 from pathlib import Path
 
-SLOT_BYTES = 32
-"""One message id, in hexadecimal digits."""
+SLOT_BYTES = 64
+"""One message id, which is 48 hexadecimal digits and perhaps a generation."""
 
 
 class InFlight:

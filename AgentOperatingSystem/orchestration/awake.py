@@ -91,11 +91,10 @@ class Watch:
 
     def enter(self, agent: AgentId, limit_seconds: float) -> Running:
         """A handler begins, in the current task."""
-        task = asyncio.current_task()
-        assert task is not None
         loop = asyncio.get_running_loop()
-        running = Running(task, loop.time() + limit_seconds)
-        self._running[agent] = running
+        task = asyncio.current_task(loop)
+        assert task is not None
+        running = self._running[agent] = Running(task, loop.time() + limit_seconds)
         if self._timer is None or self._timer.when() > running.deadline:
             self._arm(running.deadline)
         return running

@@ -9,7 +9,7 @@ import msgspec
 
 from AgentOperatingSystem.agents.timers import TIMER, Timer, due_runs, tick
 from AgentOperatingSystem.errors import AOSError
-from AgentOperatingSystem.events import Event, Message
+from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.orchestration.decisions import End, why_hold
 from AgentOperatingSystem.orchestration.work import Case, Work
 from AgentOperatingSystem.storage.ports import AgentStore
@@ -19,14 +19,14 @@ _timer = msgspec.json.Decoder(Timer)
 
 
 async def intake(
-    store: AgentStore, work: Work, arrivals: list[Message], *, rings: bool, broken: AOSError | None
+    store: AgentStore, work: Work, arrivals: list[Case], *, rings: bool, broken: AOSError | None
 ) -> list[Case]:
     """The cases to handle, in order; arrivals that cannot run now are parked in `work`."""
     hold = why_hold(work.head, work.now, broken=broken)
     can_move = hold is None or isinstance(hold, End)
     waiting = await _waiting(store, work) if can_move and (rings or work.head.backlog) else []
     ticks = await _ticks(store, work) if rings and hold is None and _tick_due(work) else []
-    cases = [*waiting, *ticks, *(Case(message.event) for message in arrivals if message.event is not None)]
+    cases = [*waiting, *ticks, *arrivals]
     return [case for case in cases if not _held(work, case, hold)]
 
 

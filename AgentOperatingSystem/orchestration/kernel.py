@@ -17,7 +17,7 @@ from AgentOperatingSystem.orchestration.outcomes import Outcomes
 from AgentOperatingSystem.orchestration.bells import bells_again
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.registry import AgentType
-from AgentOperatingSystem.orchestration.work import Work
+from AgentOperatingSystem.orchestration.work import Case, Work
 from AgentOperatingSystem.storage.records import EventRow
 
 RACES_MAX = 20
@@ -111,17 +111,17 @@ class Kernel:
             await self._handling.handle(awake, work, case)
         return work
 
-    async def _arrivals(self, awake: Awake, turn: Turn, applied: dict[str, EventRow]) -> list[Message]:
+    async def _arrivals(self, awake: Awake, turn: Turn, applied: dict[str, EventRow]) -> list[Case]:
         """The turn's events, less those that are known to be applied and second copies within the turn."""
-        fresh: dict[str, Message] = {}
+        fresh: dict[str, Case] = {}
         for message in turn.messages:
             if message.event is None:
                 continue
             key = message.event.key
             if key in awake.recent and key not in applied:
                 applied.update(await self._recorded(turn.agent, (key,)))
-            if key not in applied:
-                fresh.setdefault(key, message)
+            if key not in applied and key not in fresh:
+                fresh[key] = Case(message.event, None, key, message.fingerprint)
         return list(fresh.values())
 
     async def _recorded(self, agent: AgentId, keys: tuple[str, ...]) -> dict[str, EventRow]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from AgentOperatingSystem.errors import EventFailed, EventInFlight, IdempotencyKeyReused, InvalidEvent, TooLarge
-from AgentOperatingSystem.events import Event, encode, event_message, fingerprint, publication_message
+from AgentOperatingSystem.events import Event, Message, encode, event_message, fingerprint, publication_message
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.parts import Parts
@@ -60,17 +60,19 @@ class Mailroom:
         event = self.admit(event)
         assert event.agent is not None
         self._check_age(event)
-        waiter, is_first = self._kernel.outcomes.wait(event.agent, event.key, fingerprint(event))
-        message = event_message(event)
+        key, mark = event.key, fingerprint(event)
+        waiter, is_first = self._kernel.outcomes.wait(event.agent, key, mark)
+        message = event_message(event, mark)
         try:
-            if is_first:
-                await self._offer(event)
+            if is_first and not self._is_waiting(message):
+                await self._parts.bus.offer(message)
             return await asyncio.wait_for(waiter, timeout_seconds) if timeout_seconds is not None else await waiter
         except TimeoutError:
             await self._parts.bus.keep(message)
             return None
         finally:
-            self._kernel.outcomes.leave(event.agent, event.key, waiter)
+            if not waiter.done() or waiter.cancelled():
+                self._kernel.outcomes.leave(event.agent, key, waiter)
 
     async def accept(self, event: Event) -> tuple[Event, EventRow | None]:
         """Makes an event durable in its mailbox; answers it as addressed, and its row where it was accepted before.
@@ -86,8 +88,8 @@ class Mailroom:
             if known.fingerprint and known.fingerprint != mark:
                 raise IdempotencyKeyReused(f"event {event.id!r} of {event.source!r} was accepted with another body")
             return event, known
-        message = event_message(event)
-        if not self._is_waiting(event, message.id, mark):
+        message = event_message(event, mark)
+        if not self._is_waiting(message):
             await self._parts.bus.send([message])
         return event, None
 
@@ -101,17 +103,13 @@ class Mailroom:
         row = await self._parts.store.event(agent, probe.key)
         return row, row is None and self._parts.bus.waiting(event_message(probe).id) is not None
 
-    async def _offer(self, event: Event) -> None:
-        message = event_message(event)
-        if not self._is_waiting(event, message.id, fingerprint(event)):
-            await self._parts.bus.offer(message)
-
-    def _is_waiting(self, event: Event, message_id: str, mark: str) -> bool:
-        waiting = self._parts.bus.waiting(message_id)
+    def _is_waiting(self, message: Message) -> bool:
+        """Whether the same message is in flight already. Raises `EventInFlight` where it has another body."""
+        waiting = self._parts.bus.waiting(message.id)
         if waiting is None or waiting.event is None:
             return False
-        if fingerprint(waiting.event) != mark:
-            raise EventInFlight(f"event {event.id!r} of {event.source!r} is in flight with another body", 1.0)
+        if waiting.fingerprint and waiting.fingerprint != message.fingerprint:
+            raise EventInFlight(f"event {waiting.event.id!r} of {waiting.event.source!r} is in flight with another body", 1.0)
         return True
 
     def _detached(self, data: Any) -> Any:

@@ -16,7 +16,6 @@ from AgentOperatingSystem.events import (
     doorbell,
     encode,
     event_message,
-    fingerprint,
     publication_message,
 )
 from AgentOperatingSystem.ids import AgentId
@@ -30,12 +29,13 @@ _replace = msgspec.structs.replace
 class Case:
     """One event in hand: a new arrival (`row` is None) or one that was parked."""
 
-    __slots__ = ("event", "key", "row")
+    __slots__ = ("event", "fingerprint", "key", "row")
 
-    def __init__(self, event: Event, row: EventRow | None = None) -> None:
+    def __init__(self, event: Event, row: EventRow | None = None, key: str = "", fingerprint: str = "") -> None:
         self.event = event
         self.row = row
-        self.key = row.key if row is not None else event.key
+        self.key = row.key if row is not None else key or event.key
+        self.fingerprint = fingerprint
 
     @property
     def attempt(self) -> int:
@@ -197,9 +197,13 @@ class Work:
         self.touched = True
         version = self.head.version + 1
         if case.row is None:
-            mark = fingerprint(case.event)
             row = EventRow(
-                key=case.key, event=case.event, fingerprint=mark, accepted_at=self.now, version=version, **fields
+                key=case.key,
+                event=case.event,
+                fingerprint=case.fingerprint,
+                accepted_at=self.now,
+                version=version,
+                **fields,
             )
             self.inserts.append(row)
             return
@@ -214,7 +218,9 @@ class Work:
         if len(events) > credits:
             raise Quarantine(f"credits exhausted: {len(events)} events to send, {credits} credits left of the chain")
         shares = share_credits(credits, len(events))
-        return tuple(_message(_replace(event, credits=share)) for event, share in zip(events, shares, strict=True))
+        for event, share in zip(events, shares, strict=True):
+            msgspec.structs.force_setattr(event, "credits", share)  # it has not left yet: nobody else holds it
+        return tuple([_message(event) for event in events])
 
     def _ring_for_backlog(self) -> None:
         """Whoever leaves blocking events behind sees to it that the agent wakes for them."""
