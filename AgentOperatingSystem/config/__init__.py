@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from AgentOperatingSystem.config.app import load_app
+    from AgentOperatingSystem.config.client import ClientSettings, client_settings
     from AgentOperatingSystem.config.settings import AOSConfig
     from AgentOperatingSystem.config.sources import Setting
 
-__all__ = ["AOSConfig", "Setting", "load_app"]
+__all__ = ["AOSConfig", "ClientSettings", "Setting", "client_settings", "load_app"]
 
-_HOMES = {"AOSConfig": "settings", "Setting": "sources", "load_app": "app"}
+_HOMES = {
+    "AOSConfig": "settings",
+    "ClientSettings": "client",
+    "Setting": "sources",
+    "client_settings": "client",
+    "load_app": "app",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -14,6 +14,7 @@ from AgentOperatingSystem.config.connection_strings import check_servicebus, che
 
 TOKEN_LENGTH_MIN = 8
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
+_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9_.~/-]*)?")
 _ACCOUNT_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9_-]+)?/?")
 
 
@@ -42,6 +43,12 @@ def _check_token(text: str) -> None:
         raise ValueError("a secret is printable ASCII without spaces, so that it fits an HTTP header")
 
 
+def _url(text: str) -> str:
+    if not _URL.fullmatch(text):
+        raise ValueError("a URL looks like http://127.0.0.1:8080 or https://agents.example.org, without a query")
+    return text.rstrip("/")
+
+
 def _account_url(text: str) -> str:
     if not _ACCOUNT_URL.fullmatch(text):
         raise ValueError("a storage account URL looks like https://<account>.blob.core.windows.net, without a query")
@@ -62,5 +69,6 @@ LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], B
 Token = Annotated[SecretStr, _secret(_check_token)]
 StorageString = Annotated[SecretStr, _secret(check_storage)]
 ServiceBusString = Annotated[SecretStr, _secret(check_servicebus)]
+Url = Annotated[str, AfterValidator(_url)]
 AccountUrl = Annotated[str, AfterValidator(_account_url)]
 Namespace = Annotated[str, AfterValidator(_namespace)]

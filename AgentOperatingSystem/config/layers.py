@@ -59,25 +59,35 @@ def _first(environ: Mapping[str, str], names: Iterable[str]) -> Given | None:
     return next((Given(environ[name], f"environment {name}") for name in names if environ.get(name)), None)
 
 
-def file_layer(settings: Collection[str], directory: Path) -> Layer:
+def some_layers(settings: Collection[str], values: Mapping[str, object], environ: Mapping[str, str]) -> Layer:
+    """These settings alone, from runtime arguments, environment and files; whatever else is set there is not judged."""
+    wanted = (*settings, DIRECTORY)
+    found = ((name, _first(environ, environment_names(name))) for name in wanted)
+    given = {name: value for name, value in found if value} | runtime_layer(wanted, values)
+    directory = Path(str(given.pop(DIRECTORY, Given("config", "")).value))
+    return file_layer(settings, directory, judging=False) | given
+
+
+def file_layer(settings: Collection[str], directory: Path, *, judging: bool = True) -> Layer:
     """What the `*.json` files of a directory set; a file whose name begins with `example` is an example and is not
     read.
 
     A file is one object. Nested keys are joined: `{"turn": {"timeout_seconds": 60}}` sets `turn_timeout_seconds`.
-    Raises `ConfigurationError` for a file that is not JSON, an unknown key, and a key that is given twice.
+    Raises `ConfigurationError` for a file that is not JSON, an unknown key (unless not `judging`), and a key that is
+    given twice.
     """
     layer: Layer = {}
     for path in sorted(directory.glob("*.json")):
         if path.name.startswith(_EXAMPLE_PREFIX):
             continue
-        for name, value in _settings_of(path, settings).items():
+        for name, value in _settings_of(path, settings, judging).items():
             if name in layer:
                 raise ConfigurationError(f"{path}: {name} is already set by {layer[name].origin.removeprefix('file ')}")
             layer[name] = Given(value, f"file {path}")
     return layer
 
 
-def _settings_of(path: Path, settings: Collection[str]) -> dict[str, object]:
+def _settings_of(path: Path, settings: Collection[str], judging: bool) -> dict[str, object]:
     known = [name for name in settings if name != DIRECTORY]
     found: dict[str, object] = {}
     unknown: list[str] = []
@@ -89,7 +99,8 @@ def _settings_of(path: Path, settings: Collection[str]) -> dict[str, object]:
             raise ConfigurationError(f"{path}: {name} is set twice, flat and nested")
         elif value is not None:
             found[name] = value
-    _refuse_unknown(f"{path}: key", unknown, known)
+    if judging:
+        _refuse_unknown(f"{path}: key", unknown, known)
     return found
 
 

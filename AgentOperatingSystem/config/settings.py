@@ -64,6 +64,9 @@ class AOSConfig(BaseSettings):
     token: kinds.Token | None = Field(
         None, description="Secret. The bearer token that every HTTP route asks for; needed off loopback."
     )
+    url: kinds.Url | None = Field(
+        None, description="The system that the `aos` command speaks to; none means the one on this machine."
+    )
     github_webhook_secret: kinds.Token | None = Field(
         None, description="Secret. The key of GitHub's webhook signatures; without it only loopback may post webhooks."
     )
