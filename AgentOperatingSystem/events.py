@@ -5,7 +5,7 @@ broker carries: an event for one mailbox, a publication for a topic, or a doorbe
 """
 
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from re import Pattern, compile, escape
 from typing import Any
@@ -22,7 +22,7 @@ _json = msgspec.json.Encoder()
 _sorted_json = msgspec.json.Encoder(order="deterministic")
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """Something that happened, for one agent. Immutable; change it with `msgspec.structs.replace`."""
 
     type: str
@@ -63,6 +63,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many hosts died while they handled it."""
     generation: int = 0
     """Raised by one with every deliberate re-send (redrive, redelivery after a new route)."""
+    extensions: dict[str, str | int | bool] | None = None
+    """CloudEvents attributes that the system does not read (`dataschema`, others' extensions), kept as they came."""
 
     def __post_init__(self) -> None:
         for field, text in (("type", self.type), ("source", self.source), ("id", self.id)):
@@ -71,7 +73,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if not 0 <= self.priority <= PRIORITY_MAX:
             raise InvalidEvent(f"event priority {self.priority}: needs 0 to {PRIORITY_MAX}")
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The event's name within its agent's partition."""
         return event_key(self.source, self.id)
