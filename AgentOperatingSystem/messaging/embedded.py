@@ -27,7 +27,7 @@ SCHEMA: Final = (
          seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, host TEXT NOT NULL, due REAL NOT NULL, record BLOB NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS queue_due ON queue (due) WHERE due > 0",
     """CREATE TABLE IF NOT EXISTS publications (
-         seq INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, topic TEXT NOT NULL, at REAL NOT NULL, record BLOB NOT NULL)""",
+         seq INTEGER PRIMARY KEY, tenant TEXT NOT NULL, topic TEXT NOT NULL, at REAL NOT NULL, record BLOB NOT NULL)""",
     "CREATE TABLE IF NOT EXISTS suspects (id TEXT PRIMARY KEY, crashes INTEGER NOT NULL) WITHOUT ROWID",
 )
 PUT: Final = Statement("INSERT INTO queue (id, host, due, record) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", 5)
@@ -134,6 +134,11 @@ class EmbeddedBus:
     def pending(self) -> int:
         """How many messages wait for a turn or are in one."""
         return len(self._mail)
+
+    @property
+    def commits(self) -> int:
+        """How many transactions the file has seen from this process: each is one fsync."""
+        return self._engine.commits
 
     # --- Outbox: in the commit's own transaction ---------------------------------------------------------------------
 

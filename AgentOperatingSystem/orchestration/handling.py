@@ -39,7 +39,7 @@ class Handling:
             work.hold(case, work.blocked)
         elif case.event.crashes >= work.rules.crash_limit:
             work.end(case, End(Status.QUARANTINED, f"{case.event.crashes} hosts died while they handled it"))
-        elif await self._comes_too_late(work, case):
+        elif case.event.type == "aos.reply" and await self._comes_too_late(work, case):
             work.end(case, End(Status.CANCELLED, "no request waits for this answer any more"))
         else:
             await self._try(awake, work, case)
@@ -85,7 +85,7 @@ class Handling:
         answer = reply_to(case, work.head.agent, result, work.now)
         if answer is not None:
             collected.events.append(answer)
-        changed = [(name, timer) for name, timer in collected.timers.items() if await self._is_new(work, name, timer)]
+        changed = await self._changed(work, collected.timers) if collected.timers else []
         work.done(case, result, collected)
         for name, timer in changed:
             work.set_timer(name, timer)
@@ -94,17 +94,17 @@ class Handling:
         awake.state, awake.current = state, content
         metrics.increment("agent.events.processed")
 
-    async def _is_new(self, work: Work, name: str, timer: Timer | None) -> bool:
+    async def _changed(self, work: Work, timers: dict[str, Timer | None]) -> list[tuple[str, Timer | None]]:
         """Scheduling the same again changes nothing, so that a schedule does not begin anew at every event."""
-        if timer is None:
-            return True
-        stored = await read_timer(self._parts.store, work, name)
-        return stored is None or not stored.same_as(timer)
+        changed: list[tuple[str, Timer | None]] = []
+        for name, timer in timers.items():
+            stored = await read_timer(self._parts.store, work, name) if timer is not None else None
+            if timer is None or stored is None or not stored.same_as(timer):
+                changed.append((name, timer))
+        return changed
 
     async def _comes_too_late(self, work: Work, case: Case) -> bool:
         """Whether an answer's request was timed out before (or answered already): exactly one of the two is handled."""
-        if case.event.type != "aos.reply":
-            return False
         return await read_timer(self._parts.store, work, case.event.correlation) is None
 
     def _failed(self, awake: Awake, work: Work, case: Case, error: BaseException) -> None:

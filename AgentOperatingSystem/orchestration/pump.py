@@ -53,19 +53,14 @@ class Pump:
                 await self._alone(turn)
                 continue
             self._begin(turn)
-            await self._room.wait()
+            if len(self._delivering) >= self._max:
+                self._room.clear()
+                await self._room.wait()
 
     def _begin(self, turn: Turn) -> asyncio.Task[None]:
         task = asyncio.create_task(self._deliver(turn))
         self._delivering.add(task)
-        task.add_done_callback(self._over)
-        if len(self._delivering) >= self._max:
-            self._room.clear()
         return task
-
-    def _over(self, task: asyncio.Task[None]) -> None:
-        self._delivering.discard(task)
-        self._room.set()
 
     async def _alone(self, turn: Turn) -> None:
         """An event that was in flight when a host died runs with nothing beside it, so that the guilty one is found."""
@@ -83,6 +78,9 @@ class Pump:
         except Exception:
             _log.exception("%s: the turn failed in the system itself; trying again", turn.agent)
             await self._bus.release(turn, STORE_PAUSE_SECONDS)
+        finally:
+            self._delivering.discard(asyncio.current_task())  # type: ignore[arg-type]  # this runs in a task
+            self._room.set()
 
 
 def _is_suspect(turn: Turn) -> bool:

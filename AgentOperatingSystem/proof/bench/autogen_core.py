@@ -1,7 +1,7 @@
 """AutoGen core's in-memory runtime on the same work: one message to the agent, one message published as its result.
 
-At its best: its tracing off, no subscriber to the result, the state a plain object in memory. Nothing of it survives the
-process. Imported by `child` alone; needs the package autogen-core.
+At its best: its tracing off, no subscriber to the result, the state a plain object in memory. Nothing of it survives
+the process. Imported by `child` alone; needs the package autogen-core.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """One run in a process of its own: `python -m AgentOperatingSystem.proof.bench.child JSON`.
 
-`rounds` starts it, with the interpreter of the contestant. It needs the standard library and the contestant's modules, nothing
-else. Standard output is one JSON object, the figures. Exit status 2: the work was not done, 3: a module is missing; standard
-error says what.
+`rounds` starts it, with the interpreter of the contestant. It needs the standard library and the contestant's
+modules, nothing else. Standard output is one JSON object, the figures. Exit status 2: the work was not done, 3: a
+module is missing; standard error says what.
 """
 
 import asyncio

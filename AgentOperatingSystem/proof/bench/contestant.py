@@ -1,7 +1,8 @@
 """What takes part in the benchmark, and under which rules.
 
-To add one: write a class that satisfies `Contestant`, and give it a line of `Entry` (in `contestants.py`, or in a caller's own
-list). Each runs in a process of its own, in its own interpreter if it needs one, so `factory` is a name and not an object.
+To add one: write a class that satisfies `Contestant`, and give it a line of `Entry` (in `contestants.py`, or in a
+caller's own list). Each runs in a process of its own, in its own interpreter if it needs one, so `factory` is a name
+and not an object.
 """
 
 import importlib
@@ -16,7 +17,7 @@ from AgentOperatingSystem.proof.bench.work import ContestantFailed, State
 
 
 class Contestant(Protocol):
-    """A runtime that does the canonical work (`work.handle` on `work.State`). Made without arguments; used in one event loop."""
+    """A runtime that does the canonical work: `work.handle` on `work.State`. Made without arguments."""
 
     name: str
 
@@ -25,7 +26,7 @@ class Contestant(Protocol):
         ...
 
     async def process(self, agent_number: int, event_id: str, text: str) -> Mapping[str, object]:
-        """Applies one event to the agent and returns its `work.Counted`, after it is as durable as this contestant makes it.
+        """Applies one event to the agent; returns its `work.Counted` when it is as durable as this contestant makes it.
 
         Called concurrently, also for one agent.
         """
@@ -40,7 +41,7 @@ class Contestant(Protocol):
         ...
 
     def counters(self) -> Mapping[str, float]:
-        """Running totals that the contestant knows itself; `fsyncs` is used where the system calls cannot be counted."""
+        """Running totals that the contestant knows itself; `fsyncs` is used where system calls cannot be counted."""
         ...
 
 
@@ -60,7 +61,7 @@ class Entry:
 
 
 def make(factory: str) -> Contestant:
-    """The contestant of a `module:Class` name. Raises ModuleNotFoundError, or ContestantFailed if the module lacks the class."""
+    """The contestant of a `module:Class` name. Raises ModuleNotFoundError, or ContestantFailed for a missing class."""
     module_name, _, class_name = factory.partition(":")
     made = getattr(importlib.import_module(module_name), class_name, None)
     if made is None:

@@ -1,4 +1,4 @@
-"""The list of who takes part. The first one present is the subject: ratios say how many times as fast as each other it is."""
+"""The list of who takes part. The first one is the subject: ratios say how many times as fast as each other it is."""
 
 from collections.abc import Sequence
 
@@ -9,18 +9,19 @@ from AgentOperatingSystem.proof.bench.scenarios import ALL, AWAKE
 _HERE = "AgentOperatingSystem.proof.bench"
 
 BUILT_IN = (
+    Entry(name="aos", factory=f"{_HERE}.aos:Aos", scenarios=ALL),
     Entry(name="floor", factory=f"{_HERE}.floor:Floor", scenarios=ALL),
     Entry(
         name="autogen_core",
         factory=f"{_HERE}.autogen_core:AutoGenCore",
         scenarios=AWAKE,  # it has no store to sleep in
-        install="pip install 'agent-operating-system[bench]'",
+        install="pip install 'agent-operating-system[autogen]'",
     ),
 )
 
 
 def entries_named(names: Sequence[str], entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """The entries named, in the order of the list; all if none is named. Raises InvalidInput for a name that is none."""
+    """The entries named, in the order of the list; all if none is named. Raises InvalidInput for an unknown name."""
     known = [entry.name for entry in entries]
     if unknown := set(names).difference(known):
         raise InvalidInput(f"no contestant {', '.join(sorted(unknown))}; there are {', '.join(known)}")

@@ -1,8 +1,9 @@
 """The floor: what is physically there when nothing but the durable writes is done.
 
-sqlite3, one writer thread, at most 64 transactions for each COMMIT, WAL, synchronous=FULL. A transaction updates the agent's
-row, inserts the event's row and inserts the output's row; there is no check for duplicates, no fence, no mailbox, no kernel. The
-event loop hands the thread one list at a time and gets one answer for it: a hop between threads costs as much as a transaction.
+sqlite3, one writer thread, at most 64 transactions for each COMMIT, WAL, synchronous=FULL. A transaction updates the
+agent's row, inserts the event's row and inserts the output's row; there is no check for duplicates, no fence, no
+mailbox, no kernel. The event loop hands the thread one list at a time and gets one answer for it: a hop between
+threads costs as much as a transaction.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """Counts the fsyncs of the measured part of a run by looking at the system calls, so that nobody has to be believed.
 
-The runner marks where the measured part begins and ends with an fsync of a file of a known name; strace writes every fsync
-with the path of its file; what lies between the two marks is counted. strace slows a process down, so such a run is not timed.
+The runner marks where the measured part begins and ends with an fsync of a file of a known name; strace writes every
+fsync with the path of its file; what lies between the two marks is counted. strace slows a process down, so such a
+run is not timed.
 """
 
 import os

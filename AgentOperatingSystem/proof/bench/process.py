@@ -12,7 +12,7 @@ def cpu_seconds() -> float:
 
 
 def resident_mebibytes() -> float | None:
-    """Resident memory now; on macOS its peak, and on Windows None: more cannot be had there from the standard library."""
+    """Resident memory now; on macOS its peak, on Windows None: the standard library tells no more there."""
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -1,6 +1,7 @@
 """From single runs to the figures that are quoted: medians with their spread, and ratios within a round.
 
-Fed by `rounds`; its result is printed as JSON, or by `table`. Pure but for `machine`, which asks the machine what it is.
+Fed by `rounds`; its result is printed as JSON, or by `table`. Pure but for `machine`, which asks the machine what it
+is.
 """
 
 import json
@@ -8,7 +9,7 @@ import os
 import platform
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -17,7 +18,10 @@ from typing import Any
 FIGURES = ("events_per_second", "p50_ms", "p99_ms", "rss_mb", "cpu_ms_per_event")
 
 Report = dict[str, Any]
-"""scenario → contestant → figures; `ratios`: scenario → "subject/other" → median, min, max; `machine`."""
+"""scenario → contestant → figures; `ratios`: what is compared → its sides → median, min, max; `machine`."""
+
+Runs = Sequence[Mapping[str, Any]]
+"""The figures of one contestant in one scenario, round by round."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +53,12 @@ def assemble(runs: Sequence[Run], traced: Mapping[tuple[str, str], float], machi
     }
     return {
         **report,
-        "ratios": {scenario: ratios(contestants) for scenario, contestants in by_scenario.items()},
+        "ratios": ratios(by_scenario),
         "machine": dict(machine),
     }
 
 
-def summary(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def summary(figures: Runs) -> dict[str, Any]:
     """Medians over the rounds, and the smallest and the largest of each figure."""
     values = {name: [run[name] for run in figures if run[name] is not None] for name in FIGURES}
     return {
@@ -65,7 +69,7 @@ def summary(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def fsyncs_per_event(figures: Sequence[Mapping[str, Any]], traced: float | None) -> dict[str, Any]:
+def fsyncs_per_event(figures: Runs, traced: float | None) -> dict[str, Any]:
     """The count and who counted: strace, else the contestant itself, else nobody (no keys)."""
     if traced is not None:
         return {"fsyncs_per_event": rounded(traced), "fsyncs_counted_by": "strace"}
@@ -73,15 +77,26 @@ def fsyncs_per_event(figures: Sequence[Mapping[str, Any]], traced: float | None)
     return {"fsyncs_per_event": rounded(median(own)), "fsyncs_counted_by": "contestant"} if own else {}
 
 
-def ratios(contestants: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, float]]:
-    """How many times as many events per second the first contestant does as each other, round by round."""
+def ratios(by_scenario: Mapping[str, Mapping[str, Runs]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Under a scenario's name, how many times as many events per second the first contestant does as each other; under
+    `wake`, how many times as long it takes each to wake one of many sleeping agents (p50) as one of few."""
+    compared = {scenario: _against_others(contestants) for scenario, contestants in by_scenario.items()}
+    few, many = by_scenario.get("sleeping_few"), by_scenario.get("sleeping")
+    if few and many:
+        compared["wake"] = {name: _ratio("p50_ms", many[name], few[name]) for name in many}
+    return compared
+
+
+def _against_others(contestants: Mapping[str, Runs]) -> dict[str, dict[str, float]]:
     subject, *others = contestants
-    return {f"{subject}/{other}": _ratio(contestants[subject], contestants[other]) for other in others}
+    return {
+        f"{subject}/{other}": _ratio("events_per_second", contestants[subject], contestants[other]) for other in others
+    }
 
 
-def _ratio(subject: Iterable[Mapping[str, Any]], other: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    pairs = zip(subject, other, strict=True)
-    values = [mine["events_per_second"] / theirs["events_per_second"] for mine, theirs in pairs]
+def _ratio(figure: str, upper: Runs, lower: Runs) -> dict[str, float]:
+    """Round by round, because the machine's mood changes between the rounds."""
+    values = [above[figure] / below[figure] for above, below in zip(upper, lower, strict=True)]
     return {"median": rounded(median(values)), "min": rounded(min(values)), "max": rounded(max(values))}
 
 

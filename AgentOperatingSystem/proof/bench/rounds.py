@@ -1,8 +1,8 @@
 """Who runs what, and how often: every contestant in every round, each run in a process of its own, A B A B.
 
-Fed by `__main__` and the `aos bench` command; starts `child` for each run; hands what came back to `report`. Runs one after
-the other, so that no contestant has to share the machine with another; a machine's mood changes within minutes, so only
-runs of one round are compared with each other.
+Fed by `__main__` and the `aos bench` command; starts `child` for each run; hands what came back to `report`. Runs one
+after the other, so that no contestant has to share the machine with another; a machine's mood changes within minutes,
+so only runs of one round are compared with each other.
 """
 
 import os
@@ -59,8 +59,8 @@ class Plan:
 def benchmark(plan: Plan, progress: Callable[[str], None] = lambda line: None) -> report.Report:
     """Runs the plan; `progress` is told each run before it starts.
 
-    Raises InvalidInput for a name or number that makes no sense, ConfigurationError if a contestant's package is missing (the
-    message says how to install it), and ContestantFailed if one fails or does not do the work.
+    Raises InvalidInput for a name or number that makes no sense, ConfigurationError if a contestant's package is
+    missing (the message says how to install it), and ContestantFailed if one fails or does not do the work.
     """
     plan.check()
     pairs = [
@@ -104,7 +104,7 @@ def _traced(plan: Plan, scenario: Scenario, entry: Entry) -> float:
         try:
             order = _order(plan, entry, scenario, min(plan.events, TRACED_EVENTS_MAX), folder)
             figures = _child(entry, order, fsyncs.tracing(trace))
-            return fsyncs.counted(trace.read_text(errors="replace")) / figures["events"]
+            return fsyncs.counted(trace.read_text(errors="replace")) / int(figures["events"])
         finally:
             trace.unlink(missing_ok=True)
 

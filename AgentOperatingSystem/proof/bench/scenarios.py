@@ -1,4 +1,4 @@
-"""The loads that every contestant is put under. All are closed loops: each caller waits for its result before it sends again."""
+"""The loads that every contestant is put under, all closed loops: a caller waits for its result, then sends again."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -40,8 +40,8 @@ class Scenario:
 def scenarios(sleepers: int = MANY_SLEEPERS) -> tuple[Scenario, ...]:
     """All scenarios; `sleeping` has `sleepers` agents in its store.
 
-    `sleeping_few` and `sleeping` wake one sleeping agent after the other, each once, far apart in the store: what they differ
-    in is only how many agents lie there. 7919 is a prime, so that no agent is met twice.
+    `sleeping_few` and `sleeping` wake one sleeping agent after the other, each once, far apart in the store: what
+    they differ in is only how many agents lie there. 7919 is a prime, so that no agent is met twice.
     """
     return (
         Scenario(name="many", agents=100, in_flight=64),
@@ -59,7 +59,7 @@ ALL = tuple(scenario.name for scenario in scenarios())
 
 
 def scenarios_named(only: Sequence[str], sleepers: int) -> tuple[Scenario, ...]:
-    """The scenarios named; `sleeping` brings `sleeping_few`, its measure. Raises InvalidInput for a name that is none."""
+    """The scenarios named; `sleeping` brings `sleeping_few`, its measure. Raises InvalidInput for an unknown name."""
     names = set(only or ALL)
     if unknown := names.difference(ALL):
         raise InvalidInput(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")

@@ -1,37 +1,29 @@
-"""A report for a person: one table for each scenario."""
+"""A report for a person: one table for each scenario, narrow enough for a terminal of 80 columns."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from AgentOperatingSystem.proof.bench.report import Report
 
-_COLUMNS = (
-    "contestant",
-    "events/s",
-    "(min-max)",
-    "p50 ms",
-    "p99 ms",
-    "CPU ms/event",
-    "fsyncs/event",
-    "RSS MiB",
-    "ratio",
-)
+_COLUMNS = ("events/s", "+-", "p50 ms", "p99 ms", "CPU ms", "fsyncs", "MiB")
 
 
 def tables(report: Report) -> Iterator[Table]:
-    """One table for each scenario of the report, in its order."""
+    """One table for each scenario of the report, in its order. CPU and fsyncs are per event."""
     for scenario, contestants in report.items():
         if scenario not in ("ratios", "machine"):
             yield _table(scenario, contestants, report["ratios"][scenario])
 
 
 def _table(scenario: str, contestants: Mapping[str, Any], ratios: Mapping[str, Any]) -> Table:
-    table = Table(title=scenario, title_justify="left")
-    for column in _COLUMNS:
-        table.add_column(column, justify="left" if column == "contestant" else "right")
-    by_other = {name.partition("/")[2]: f"{ratio['median']:.2f} x" for name, ratio in ratios.items()}
+    table = Table(title=scenario, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    for column in (*_COLUMNS, f"{next(iter(contestants))} is"):
+        table.add_column(column, justify="right", no_wrap=True)
+    by_other = {name.partition("/")[2]: f"{ratio['median']:.3g} x" for name, ratio in ratios.items()}
     for name, figures in contestants.items():
         table.add_row(name, *_cells(figures), by_other.get(name, ""))
     return table
@@ -40,7 +32,7 @@ def _table(scenario: str, contestants: Mapping[str, Any], ratios: Mapping[str, A
 def _cells(figures: Mapping[str, Any]) -> Iterator[str]:
     low, high = figures["spread"]["events_per_second"]
     yield f"{figures['events_per_second']:,.0f}"
-    yield f"{low:,.0f}-{high:,.0f}"
+    yield f"{(high - low) / 2 / figures['events_per_second']:.0%}"
     yield f"{figures['p50_ms']:.3f}"
     yield f"{figures['p99_ms']:.2f}"
     yield f"{figures['cpu_ms_per_event']:.3f}"

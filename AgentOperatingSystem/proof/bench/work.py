@@ -1,8 +1,8 @@
 """The canonical work, and the judge of whether it was done.
 
-Every contestant does the same: the state is about 1 KiB of JSON, the handler appends the event's text (100 characters) to a
-list that keeps the last nine, counts, and answers with one result event. A figure counts only if the judge finds every event
-applied exactly once, in the results and in the state that was kept.
+Every contestant does the same: the state is about 1 KiB of JSON, the handler appends the event's text (100
+characters) to a list that keeps the last nine, counts, and answers with one result event. A figure counts only if the
+judge finds every event applied exactly once, in the results and in the state that was kept.
 
 `runner` feeds events in and asks the judge at the end; contestants call `handle`. No I/O here.
 """

@@ -5,7 +5,8 @@ on the same file), outputs and receipts ride in the same transaction, and nothin
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -21,9 +22,9 @@ SCHEMA: Final = (
          agent TEXT UNIQUE NOT NULL, version INTEGER NOT NULL, record BLOB NOT NULL, state BLOB NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS events (
          agent TEXT NOT NULL, version INTEGER NOT NULL, key TEXT NOT NULL, status TEXT NOT NULL,
-         place INTEGER NOT NULL, due REAL NOT NULL, record BLOB NOT NULL,
-         PRIMARY KEY (agent, version, key)) WITHOUT ROWID""",
+         place INTEGER NOT NULL, due REAL NOT NULL, record BLOB NOT NULL)""",
     "CREATE UNIQUE INDEX IF NOT EXISTS events_by_key ON events (agent, key)",
+    "CREATE INDEX IF NOT EXISTS events_by_version ON events (agent, version)",
     """CREATE INDEX IF NOT EXISTS events_open ON events (status, agent, place)
          WHERE status IN ('parked', 'quarantined')""",
     """CREATE TABLE IF NOT EXISTS rows (
@@ -70,11 +71,11 @@ class SqliteAgentStore:
     """The embedded store."""
 
     def __init__(self, engine: Engine, outbox: Outbox | None = None) -> None:
-        self._engine = engine
+        self.engine = engine
         self._outbox = outbox
 
     async def load(self, agent: AgentId) -> tuple[Head, str] | None:
-        found = self._engine.read("SELECT version, record, state FROM heads WHERE agent = ?", (agent.partition,))
+        found = self.engine.read("SELECT version, record, state FROM heads WHERE agent = ?", (agent.partition,))
         if not found:
             return None
         version, record, state = found[0]
@@ -91,17 +92,17 @@ class SqliteAgentStore:
         if outbox is not None:
             more, load = outbox.carry(_outputs(change), change.receipts)
             runs += more
-        await self._engine.write(runs, lambda connection: _why_refused(connection, agent, change))
+        await self.engine.write(runs, lambda connection: _why_refused(connection, agent, change))
         if outbox is not None:
             outbox.carried(load, change.receipts)
         return Committed(str(change.head.version), relayed=outbox is not None)
 
     async def event(self, agent: AgentId, key: str) -> EventRow | None:
-        found = self._engine.read("SELECT record FROM events WHERE agent = ? AND key = ?", (agent.partition, key))
+        found = self.engine.read("SELECT record FROM events WHERE agent = ? AND key = ?", (agent.partition, key))
         return _event.decode(found[0][0]) if found else None
 
     async def parked(self, agent: AgentId, due_by: float, limit: int) -> tuple[EventRow, ...]:
-        found = self._engine.read(
+        found = self.engine.read(
             """SELECT record FROM events WHERE status = 'parked' AND agent = ? AND due <= ?
                ORDER BY place, key LIMIT ?""",
             (agent.partition, due_by, limit),
@@ -112,7 +113,7 @@ class SqliteAgentStore:
         self, agent: AgentId, status: Status | None = None, after: str = "", limit: int = 100
     ) -> Page[EventRow]:
         version, _, key = after.partition(":")
-        found = await self._engine.scan(
+        found = await self.engine.scan(
             """SELECT version, key, record FROM events WHERE agent = ? AND (version, key) > (?, ?) AND (? = '' OR status = ?)
                ORDER BY version, key LIMIT ?""",
             (agent.partition, int(version or -1), key, status or "", status or "", limit + 1),
@@ -121,7 +122,7 @@ class SqliteAgentStore:
 
     async def find(self, tenant: str, status: Status, after: str = "", limit: int = 100) -> Page[EventRow]:
         agent, _, key = after.rpartition(":")
-        found = await self._engine.scan(
+        found = await self.engine.scan(
             """SELECT agent, key, record FROM events WHERE status = ? AND agent >= ? AND agent < ? AND (agent, key) > (?, ?)
                ORDER BY agent, key LIMIT ?""",
             (status, f"{tenant}|", f"{tenant}}}", agent, key, limit + 1),
@@ -129,13 +130,13 @@ class SqliteAgentStore:
         return _page([(f"{agent}:{key}", _event.decode(record)) for agent, key, record in found], limit)
 
     async def row(self, agent: AgentId, kind: str, name: str) -> bytes | None:
-        found = self._engine.read(
+        found = self.engine.read(
             "SELECT value FROM rows WHERE agent = ? AND kind = ? AND name = ?", (agent.partition, kind, name)
         )
         return bytes(found[0][0]) if found else None
 
     async def rows(self, agent: AgentId, kind: str, prefix: str = "", after: str = "", limit: int = 100) -> Page[Row]:
-        found = await self._engine.scan(
+        found = await self.engine.scan(
             """SELECT name, value FROM rows WHERE agent = ? AND kind = ? AND name > ? AND name >= ? AND name < ?
                ORDER BY name LIMIT ?""",
             (agent.partition, kind, after, prefix, _beyond(prefix), limit + 1),
@@ -144,17 +145,25 @@ class SqliteAgentStore:
 
     async def agents(self, tenant: str, prefix: str = "", after: str = "", limit: int = 100) -> Page[Head]:
         first = f"{tenant}|{prefix}" if tenant else ""
-        found = await self._engine.scan(
+        found = await self.engine.scan(
             "SELECT agent, record FROM heads WHERE agent > ? AND agent >= ? AND agent < ? ORDER BY agent LIMIT ?",
             (after, first, _beyond(first), limit + 1),
         )
         return _page([(agent, _head.decode(record)) for agent, record in found], limit)
 
     async def erase(self, agent: AgentId) -> None:
-        await self._engine.write([(statement, (agent.partition,)) for statement in ERASE])
+        await self.engine.write([(statement, (agent.partition,)) for statement in ERASE])
 
     async def close(self) -> None:
-        await self._engine.close()
+        await self.engine.close()
+
+
+async def fill(store: "SqliteAgentStore", heads: Iterable[Head]) -> None:
+    """Creates many agents at once, a thousand per transaction: for imports and benchmarks. Raises `Conflict` where one exists."""
+    some = iter(heads)
+    while part := list(islice(some, 1000)):
+        runs = [_move_head(head.agent.partition, Change(head=head, etag="")) for head in part]
+        await store.engine.write(runs, lambda connection: Conflict("one of these agents exists already"))
 
 
 def _move_head(agent: str, change: Change) -> tuple[Statement, Parameters]:
