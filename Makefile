@@ -38,7 +38,7 @@ check: ## format, lint, strict types, import contract, tests with warnings as er
 bench: ## measure on this machine, beside the durability floor, AutoGen core and the peers
 	@scripts/environment dev
 	@VENV=.venv-peers scripts/environment peers
-	$(VENV)/bin/aos bench --json $(ARGS)
+	@$(python) -m benchmarks.peers.run --json $(ARGS)
 
 lock: ## pin the dependencies anew (ARGS=--upgrade: to the newest that fit)
 	@scripts/environment dev

@@ -104,8 +104,7 @@ class Floor:
     def _committed(self, batch: list[_Transaction]) -> None:
         for transaction in batch:
             transaction.committed.set_result(None)
-        # Those who were just answered send again before this is called, so that the next batch is full.
-        self._loop.call_soon(self._hand_over)
+        self._hand_over()
 
 
 def _open(folder: Path) -> sqlite3.Connection:
