@@ -2,7 +2,8 @@
 
     config → store, blobs, bus → registry, kernel, mailroom → pump
 
-`AgentOperatingSystem(config)` reads in the order in which things start. Tests pass parts of their own with `parts_from`.
+`AgentOperatingSystem(config)` reads in the order in which things start. Tests pass parts of their own with
+`parts_from`.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ from AgentOperatingSystem.orchestration.registry import Registry
 from AgentOperatingSystem.orchestration.routes import Route
 from AgentOperatingSystem.orchestration.subscriptions import Subscriptions
 from AgentOperatingSystem.storage.folder import FolderBlobStore
+from AgentOperatingSystem.storage.records import Head, Page
 from AgentOperatingSystem.storage.sqlite import store as sqlite_store
 from AgentOperatingSystem.storage.sqlite.engine import Engine
 
@@ -49,7 +51,8 @@ PartsFactory = Callable[["AgentOperatingSystem"], Parts]
 class AgentOperatingSystem:
     """One system in this process: `initialize`, `register_agent`, `process_event` (specification row 3).
 
-    Also usable as `async with AgentOperatingSystem(config) as aos`. On the embedded default everything lies in `config.data_dir`.
+    Also usable as `async with AgentOperatingSystem(config) as aos`. On the embedded default everything lies in
+    `config.data_dir`.
     """
 
     kernel: Kernel
@@ -61,6 +64,7 @@ class AgentOperatingSystem:
     quarantine: QuarantineDesk
     archive: Archivist
     bus: embedded.EmbeddedBus
+    engine: Engine
 
     def __init__(
         self, config: AOSConfig | None = None, *, routes: Sequence[Route] = (), clock: Clock | None = None
@@ -116,7 +120,7 @@ class AgentOperatingSystem:
         await self.parts.store.close()
         return late
 
-    # --- agents ----------------------------------------------------------------------------------------------------
+    # --- agents ---------------------------------------------------------------------------------------------
 
     async def register_agent(self, agent: BaseAgent | type[BaseAgent]) -> str:
         """Registers a type (one agent per key) or one agent object; answers the registered name.
@@ -137,7 +141,9 @@ class AgentOperatingSystem:
         return names
 
     async def deregister_agent(self, agent: AgentId | str, *, delete: bool = False) -> None:
-        """Terminates an agent: its subscriptions end, its state is archived under a tombstone or deleted (specification row 12)."""
+        """Terminates an agent: its subscriptions end, its state is archived under a tombstone or deleted
+        (specification row 12).
+        """
         address = self.address(agent)
         await self.lifecycle.control(address, "terminate")
         await self.subscriptions.remove_agent(self.parts, address)
@@ -149,17 +155,22 @@ class AgentOperatingSystem:
         parts = self.parts
         return ContextMCPServer(self.address(agent), parts.store, parts.blobs, parts.clock, parts.inline_bytes_max)
 
+    async def agents(self, prefix: str = "", after: str = "", limit: int = 100) -> Page[Head]:
+        """Agents that were woken at least once, by address, without their states; `prefix` begins `name/key`."""
+        return await self.parts.store.agents(self.config.tenant, prefix, after, limit)
+
     def address(self, agent: AgentId | str) -> AgentId:
         """An address, in the configured tenant where only `name/key` is given."""
         return AgentId.parse(agent, self.config.tenant) if isinstance(agent, str) else agent
 
-    # --- events ----------------------------------------------------------------------------------------------------
+    # --- events ---------------------------------------------------------------------------------------------
 
     async def process_event(self, event: Event | dict[str, Any], timeout_seconds: float | None = None) -> Any:
         """Handles one event and returns its agent's result: committed, and its publications sent, when this returns.
 
-        A dict is read as an event; its `agent` may be `name/key`. Raises `EventFailed` where the event ended otherwise, `RequestTimedOut`
-        where it did not end within `timeout_seconds` (it is accepted all the same), and what `Mailroom.process` raises.
+        A dict is read as an event; its `agent` may be `name/key`. Raises `EventFailed` where the event ended
+        otherwise, `RequestTimedOut` where it did not end within `timeout_seconds` (it is accepted all the same), and
+        what `Mailroom.process` raises.
         """
         self.start()
         return await self.message_bus.result(self._event(event), timeout_seconds)
@@ -182,18 +193,20 @@ class AgentOperatingSystem:
             return event
         return event_from(event, self.config.tenant)
 
-    # --- inside ----------------------------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     async def _embedded(self) -> Parts:
-        """The embedded default: one SQLite file for state, mailbox and outbox; one fsync for receive, commit and publish."""
+        """The embedded default: one SQLite file for state, mailbox and outbox; one fsync for receive, commit and
+        publish.
+        """
         config = self.config
         if config.storage_connection_string or config.storage_account_url or config.servicebus_connection_string:
             raise ConfigurationError(
                 "Azure storage and Service Bus are configured, but this build has only the embedded store"
             )
         folder = Path(config.data_dir)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        engine = Engine(folder / "aos.db", (*sqlite_store.SCHEMA, *embedded.SCHEMA))
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
+        engine = self.engine = Engine(folder / "aos.db", (*sqlite_store.SCHEMA, *embedded.SCHEMA))
         self.bus = embedded.EmbeddedBus(
             engine,
             folder,

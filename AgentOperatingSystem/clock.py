@@ -1,7 +1,7 @@
 """Time as a port: no other module reads the wall clock.
 
-`SystemClock` follows the running event loop for waiting and the wall clock for `now`; tests and the simulator run on a virtual
-event loop with `LoopClock`, where an hour's sleep costs nothing and is exact.
+`SystemClock` follows the running event loop for waiting and the wall clock for `now`; tests and the simulator run on a
+virtual event loop with `LoopClock`, where an hour's sleep costs nothing and is exact.
 """
 
 import asyncio

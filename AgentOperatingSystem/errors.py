@@ -25,8 +25,9 @@
         ├── Quarantine                 keep it aside for a person
         └── TurnTimedOut               the handler ran past its time limit
 
-The question that divides them is "try again?": `Retryable`, `Unavailable` and everything with `retry_after_seconds` say yes.
-Each class has a stable `code` and the HTTP `status` that doors answer with; `docs_url` points at its entry in docs/errors.md.
+The question that divides them is "try again?": `Retryable`, `Unavailable` and everything with `retry_after_seconds`
+say yes. Each class has a stable `code` and the HTTP `status` that doors answer with; `docs_url` points at its entry in
+docs/errors.md.
 """
 
 from collections.abc import Sequence
@@ -273,6 +274,8 @@ class EventFailed(AOSError):
 
 
 class ServiceError(AOSError):
-    """A service outside of the system failed; the usual `expected_exception` of a circuit breaker (specification row 192)."""
+    """A service outside of the system failed; the usual `expected_exception` of a circuit breaker (specification row
+    192).
+    """
 
     code, status = "service", 502

@@ -1,11 +1,11 @@
 """The words that everything uses: the event, the message that carries it, and the pattern that selects it.
 
-An `Event` is a CloudEvents 1.0 record with our extensions; its identity is (tenant, agent, source, id). A `Message` is what a
-broker carries: an event for one mailbox, a publication for a topic, or a doorbell that wakes an agent.
+An `Event` is a CloudEvents 1.0 record with our extensions; its identity is (tenant, agent, source, id). A `Message` is
+what a broker carries: an event for one mailbox, a publication for a topic, or a doorbell that wakes an agent.
 """
 
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from hashlib import blake2b
 from re import Pattern, compile, escape
 from typing import Any
@@ -67,20 +67,28 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=
     """CloudEvents attributes that the system does not read (`dataschema`, others' extensions), kept as they came."""
 
     def __post_init__(self) -> None:
-        for field, text in (("type", self.type), ("source", self.source), ("id", self.id)):
-            if not text or len(text) > TEXT_LENGTH_MAX:
-                raise InvalidEvent(f"event {field} {text[:80]!r}: needs 1 to {TEXT_LENGTH_MAX} characters")
-        if not 0 <= self.priority <= PRIORITY_MAX:
-            raise InvalidEvent(f"event priority {self.priority}: needs 0 to {PRIORITY_MAX}")
+        named = 0 < len(self.type) <= TEXT_LENGTH_MAX and 0 < len(self.id) <= TEXT_LENGTH_MAX
+        if not (named and 0 < len(self.source) <= TEXT_LENGTH_MAX and 0 <= self.priority <= PRIORITY_MAX):
+            raise InvalidEvent(_what_is_wrong(self))
 
-    @cached_property
+    @property
     def key(self) -> str:
-        """The event's name within its agent's partition."""
-        return event_key(self.source, self.id)
+        """The event's name within its agent's partition; hashed once."""
+        key: str | None = self.__dict__.get("key")
+        if key is None:
+            key = self.__dict__["key"] = event_key(self.source, self.id)
+        return key
 
     def to(self, agent: AgentId) -> "Event":
         """The same event, addressed to `agent`."""
         return msgspec.structs.replace(self, agent=agent, tenant=agent.tenant)
+
+
+def _what_is_wrong(event: Event) -> str:
+    for field, text in (("type", event.type), ("source", event.source), ("id", event.id)):
+        if not 0 < len(text) <= TEXT_LENGTH_MAX:
+            return f"event {field} {text[:80]!r}: needs 1 to {TEXT_LENGTH_MAX} characters"
+    return f"event priority {event.priority}: needs 0 to {PRIORITY_MAX}"
 
 
 def fingerprint(event: Event) -> str:
@@ -143,6 +151,7 @@ def encode(value: object) -> bytes:
         raise InvalidEvent(f"not a JSON value: {error}") from None
 
 
+@lru_cache(maxsize=4096)
 def check_topic(topic: str) -> str:
     """A topic to publish to: dotted words without wildcards. Raises `InvalidTopic`."""
     if not topic or len(topic) > 256 or any(not word or "*" in word or "#" in word for word in topic.split(".")):
@@ -152,7 +161,8 @@ def check_topic(topic: str) -> str:
 
 @lru_cache(maxsize=4096)
 def pattern(text: str) -> Pattern[str]:
-    """A compiled pattern over dotted names: `*` stands for one word, `#` (last) for any rest, and inside a word `*` for any letters.
+    """A compiled pattern over dotted names: `*` stands for one word, `#` (last) for any rest, and inside a word `*`
+    for any letters.
 
     Raises `InvalidTopic`.
     """

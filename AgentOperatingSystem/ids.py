@@ -1,7 +1,7 @@
 """Addresses: who an agent is, and how its address is spelled in a URL, on the command line and as a storage key.
 
-One codec, injective everywhere: tenant and name cannot contain `|` or `/`, so `tenant|name/key` can be taken apart again,
-whatever the key holds.
+One codec, injective everywhere: tenant and name cannot contain `|` or `/`, so `tenant|name/key` can be taken apart
+again, whatever the key holds.
 """
 
 import re
@@ -74,7 +74,8 @@ def event_key(source: str, event_id: str) -> str:
 
 
 def message_id(mailbox: str, key: str, generation: int = 0) -> str:
-    """The deterministic id of a broker message: hashes of the mailbox (an agent's partition, or a topic) and of the event's source and id.
+    """The deterministic id of a broker message: hashes of the mailbox (an agent's partition, or a topic) and of the
+    event's source and id.
 
     A deliberate re-send raises the generation, so that a broker's duplicate detection does not swallow it.
     """

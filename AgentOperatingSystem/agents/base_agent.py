@@ -1,7 +1,8 @@
 """The base of every agent: override `on_event` (or only `process`), declare the rest as class attributes.
 
-The kernel makes one object per agent address, hands it the state that the last event left, and calls `on_event`; what the handler
-returns is the event's result. The state is committed by the kernel, together with everything that the handler sent.
+The kernel makes one object per agent address, hands it the state that the last event left, and calls `on_event`; what
+the handler returns is the event's result. The state is committed by the kernel, together with everything that the
+handler sent.
 """
 
 import re
@@ -24,8 +25,8 @@ current_context: ContextVar[Context | None] = ContextVar("current_context", defa
 class RestartPolicy(msgspec.Struct, frozen=True):
     """What happens when a handler crashes (raises something that is neither Retryable nor Terminal).
 
-    `never`: the agent is stopped and its event kept. `on_failure`: the event is tried `attempts_max` times, then quarantined.
-    `always`: tried for ever, with back-off.
+    `never`: the agent is stopped and its event kept. `on_failure`: the event is tried `attempts_max` times, then
+    quarantined. `always`: tried for ever, with back-off.
     """
 
     mode: str = "on_failure"
@@ -45,8 +46,8 @@ def on_failure(attempts_max: int) -> RestartPolicy:
 class BaseAgent:
     """A perpetual agent: an address, a state, a mailbox. It is in memory only while it handles an event.
 
-    Subclass it and override `on_event`; or, in the manner of specification row 71, override `process` alone. Declare with class
-    attributes what differs from the defaults.
+    Subclass it and override `on_event`; or, in the manner of specification row 71, override `process` alone. Declare
+    with class attributes what differs from the defaults.
     """
 
     name: str = ""
@@ -90,7 +91,10 @@ class BaseAgent:
         return str(self.address)
 
     async def on_event(self, event: Event, context: Context) -> Any:
-        """Handles one event and returns its JSON result. Everything that is sent through `context` leaves after the commit."""
+        """Handles one event and returns its JSON result.
+
+        Everything that is sent through `context` leaves after the commit.
+        """
         token = current_context.set(context)
         try:
             return await self.handle_event(event)
@@ -110,7 +114,9 @@ class BaseAgent:
         )
 
     async def initialize(self) -> None:
-        """Creates the context server and loads the stored state (specification row 8): equal to what the last event left."""
+        """Creates the context server and loads the stored state (specification row 8): equal to what the last event
+        left.
+        """
         self.context_server = self.context_server or ContextMCPServer(self.address)
         await self.context_server.initialize()
         stored = await self.context_server.load_state()
@@ -119,7 +125,8 @@ class BaseAgent:
     async def save_state(self) -> None:
         """Persists `self.state` through the context server.
 
-        Within a turn this is a promise that the kernel keeps in its one commit; outside of one it is a commit of its own.
+        Within a turn this is a promise that the kernel keeps in its one commit; outside of one it is a commit of its
+        own.
         """
         if current_context.get() is not None:
             return

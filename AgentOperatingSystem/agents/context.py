@@ -1,7 +1,7 @@
 """The system calls: what an agent's handler can ask of the system while it handles one event.
 
-Everything that leaves (sent, published, scheduled, remembered) is only collected here, and checked: size, target, hops. It is
-committed together with the state, and relayed after the commit; a handler that raises has sent nothing.
+Everything that leaves (sent, published, scheduled, remembered) is only collected here, and checked: size, target,
+hops. It is committed together with the state, and relayed after the commit; a handler that raises has sent nothing.
 """
 
 import logging
@@ -97,7 +97,7 @@ class Context:
         self._random: random_module.Random | None = None
         self._uuids = 0
 
-    # --- talking to others ---------------------------------------------------------------------------------
+    # --- talking to others ----------------------------------------------------------------------------------
 
     async def send(
         self,
@@ -151,14 +151,14 @@ class Context:
     ) -> str:
         """Asks another agent, without waiting: the answer is a later event of this agent.
 
-        Exactly one of two events will come, both with the returned correlation id: `aos.reply` with the other's result as data, or
-        `aos.request.timed_out`. The time limit survives restarts.
+        Exactly one of two events will come, both with the returned correlation id: `aos.reply` with the other's result
+        as data, or `aos.request.timed_out`. The time limit survives restarts.
         """
         sent = await self.send(to, data, type=type, reply_to=self.agent, correlation=str(self.uuid()))
         self.collected.timers[sent.correlation] = new_request(sent, self._now + timeout_seconds)
         return sent.correlation
 
-    # --- time ----------------------------------------------------------------------------------------------
+    # --- time -----------------------------------------------------------------------------------------------
 
     async def schedule(
         self,
@@ -172,10 +172,11 @@ class Context:
         type: str = "aos.schedule",
         data: Any = None,
     ) -> None:
-        """Sends this agent an event at a time (`at`: UTC seconds, or `after_seconds`) or at every time that `cron` names.
+        """Sends this agent an event at a time (`at`: UTC seconds, or `after_seconds`) or at every time that `cron`
+        names.
 
-        Idempotent by `name`: scheduling the same again changes nothing, scheduling otherwise replaces it. `missed` says what becomes of
-        runs that no host was there for: `skip`, `once` or `all`. Raises `InvalidSchedule`.
+        Idempotent by `name`: scheduling the same again changes nothing, scheduling otherwise replaces it. `missed`
+        says what becomes of runs that no host was there for: `skip`, `once` or `all`. Raises `InvalidSchedule`.
         """
         due = self._now + after_seconds if after_seconds is not None else at
         timer = new_schedule(
@@ -187,7 +188,7 @@ class Context:
         """Cancels a schedule; one that is not there is cancelled already."""
         self.collected.timers[name] = None
 
-    # --- memory --------------------------------------------------------------------------------------------
+    # --- memory ---------------------------------------------------------------------------------------------
 
     async def remember(self, key: str, value: Any) -> None:
         """Keeps a JSON value under `key` in this agent's memory, with the commit."""
@@ -216,7 +217,7 @@ class Context:
                     found[key] = _decode(row.value)
         return dict(sorted(found.items())[:limit])
 
-    # --- what must be the same when the event is tried again --------------------------------------------------
+    # --- what must be the same when the event is tried again ------------------------------------------------
 
     def now(self) -> float:
         """UTC seconds when this turn began; does not move while the handler runs."""
@@ -242,7 +243,7 @@ class Context:
             {"tenant": self.agent.tenant, "agent": str(self.agent), "event": self.event.id, "attempt": self.attempt},
         )
 
-    # --- inside --------------------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     def _address(self, to: AgentId | str) -> AgentId:
         recipient = AgentId.parse(to, self.agent.tenant) if isinstance(to, str) else to

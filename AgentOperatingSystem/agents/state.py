@@ -1,7 +1,7 @@
 """An agent's state as bytes: a plain dict, a pydantic model, a dataclass or a msgspec Struct, with a schema version.
 
-State written by an older schema passes through the agent's declared migrations; state of a newer one, or bytes that do not
-fit, raise `StateUnreadable`, and nothing is ever overwritten with defaults.
+State written by an older schema passes through the agent's declared migrations; state of a newer one, or bytes that do
+not fit, raise `StateUnreadable`, and nothing is ever overwritten with defaults.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,7 +46,10 @@ class StateCodec:
         return content
 
     def decode(self, content: bytes, schema: int) -> Any:
-        """The state, migrated to this agent's schema; a fresh one where there is no content. Raises `StateUnreadable`."""
+        """The state, migrated to this agent's schema; a fresh one where there is no content.
+
+        Raises `StateUnreadable`.
+        """
         if not content:
             return self.fresh()
         if schema > self.schema:

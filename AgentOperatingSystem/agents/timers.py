@@ -1,7 +1,8 @@
-"""Timers: an agent's schedules and the time limits of its requests, as rows of its own partition; all decisions are pure.
+"""Timers: an agent's schedules and the time limits of its requests, as rows of its own partition; all decisions are
+pure.
 
-A doorbell wakes the agent when its first timer is due; the turn asks `due_runs` what to do. A run's event id is made of the
-timer's name and the due time, so that no tick can count twice.
+A doorbell wakes the agent when its first timer is due; the turn asks `due_runs` what to do. A run's event id is made
+of the timer's name and the due time, so that no tick can count twice.
 """
 
 from datetime import datetime
@@ -75,7 +76,10 @@ def new_request(sent: Event, due: float) -> Timer:
 
 
 def next_run(cron: str, timezone: str, after: float) -> float:
-    """The first time that `cron` names after `after`, daylight saving of `timezone` considered. Raises `InvalidSchedule`."""
+    """The first time that `cron` names after `after`, daylight saving of `timezone` considered.
+
+    Raises `InvalidSchedule`.
+    """
     from croniter import CroniterError, croniter  # 12 ms; only agents with a cron schedule pay for it
 
     try:
@@ -96,7 +100,8 @@ def due_runs(timer: Timer, now: float) -> tuple[list[float], float | None]:
     if not timer.cron:
         missed = timer.missed == "skip" and now - timer.due > GRACE_SECONDS and not timer.request
         return ([] if missed else [timer.due]), None
-    runs, due = [], timer.due
+    runs: list[float] = []
+    due = timer.due
     while due <= now and len(runs) < RUNS_MAX:
         runs.append(due)
         due = next_run(timer.cron, timer.timezone, due)

@@ -1,7 +1,7 @@
 """The context server: the one way to an agent's state, history and memory, for the kernel and for everybody else.
 
-The kernel awakens an agent with `initialize` and commits a turn with `commit`; tools and people use `save_state`, `load_state`,
-`remember`, `recall`, `history`. `mcp/server.py` offers the same over the Model Context Protocol.
+The kernel awakens an agent with `initialize` and commits a turn with `commit`; tools and people use `save_state`,
+`load_state`, `remember`, `recall`, `history`. `mcp/server.py` offers the same over the Model Context Protocol.
 """
 
 from typing import Any
@@ -49,10 +49,13 @@ class ContextMCPServer:
         found = await self._the_store().load(self.agent)
         self.head, self.etag = found if found else (Head(agent=self.agent, created_at=self._clock.now()), "")
 
-    # --- state -----------------------------------------------------------------------------------------------
+    # --- state ----------------------------------------------------------------------------------------------
 
     async def state_bytes(self) -> bytes:
-        """The stored state as JSON, fetched from its blob where it is large. Raises `BlobNotFound`, `StateUnreadable`."""
+        """The stored state as JSON, fetched from its blob where it is large.
+
+        Raises `BlobNotFound`, `StateUnreadable`.
+        """
         if self.head.state_blob:
             return await self._the_blobs().get(self.head.state_blob)
         return self.head.state
@@ -64,7 +67,10 @@ class ContextMCPServer:
         return _decode(content) if content else None
 
     async def save_state(self, state: Any) -> None:
-        """Commits a state of its own, outside of any event. The last writer wins, but never against a turn that is under way."""
+        """Commits a state of its own, outside of any event.
+
+        The last writer wins, but never against a turn that is under way.
+        """
         content = encode(state.model_dump(mode="json") if hasattr(state, "model_dump") else state)
         await self._edit(content, ())
 
@@ -74,7 +80,7 @@ class ContextMCPServer:
             return _replace(head, state=content, state_blob="", schema=schema)
         return _replace(head, state=b"", state_blob=await self._the_blobs().put(content), schema=schema)
 
-    # --- the commit ------------------------------------------------------------------------------------------
+    # --- the commit -----------------------------------------------------------------------------------------
 
     async def commit(self, change: Change) -> Committed:
         """Hands the change to the store and remembers the new head and ETag. Raises as `AgentStore.commit` does."""
@@ -82,7 +88,7 @@ class ContextMCPServer:
         self.head, self.etag = change.head, committed.etag
         return committed
 
-    # --- history and memory ------------------------------------------------------------------------------------
+    # --- history and memory ---------------------------------------------------------------------------------
 
     async def history(self, after: str = "", limit: int = 100) -> Page[EventRow]:
         """The agent's events in the order of their last change."""
@@ -108,7 +114,7 @@ class ContextMCPServer:
         page = await self._the_store().rows(self.agent, "memory", prefix, limit=limit)
         return {row.name: _decode(row.value) for row in page.items if row.value is not None}
 
-    # --- inside ------------------------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     async def _edit(self, state: bytes | None, rows: tuple[Row, ...]) -> None:
         """A commit outside of any turn; a lost race reads again, so that it can only add to what others wrote."""

@@ -103,7 +103,7 @@ def to_binary(event: Event) -> tuple[dict[str, str], bytes]:
         return message.headers, message.body
 
 
-# --- reading -------------------------------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------------------
 
 
 def _batch(body: bytes) -> list[bytes]:
@@ -232,7 +232,7 @@ def _extensions(attributes: dict[str, Any]) -> dict[str, str | int | bool] | Non
     return others or None
 
 
-# --- writing -------------------------------------------------------------------------------------------------------
+# --- writing ------------------------------------------------------------------------------------------------
 
 
 def _cloud_event(event: Event, *, spelt: bool = False) -> "CloudEvent":
@@ -311,7 +311,7 @@ def _unpacked(text: str) -> bytes:
         raise InvalidEvent(f"'data_base64' is not base64: {error}") from None
 
 
-# --- both ----------------------------------------------------------------------------------------------------------
+# --- both ---------------------------------------------------------------------------------------------------
 
 
 def _media_type(headers: Mapping[str, str]) -> str:

@@ -1,8 +1,8 @@
 """The embedded bus: a broker in the same SQLite file as the agents' state.
 
-Sends go into the `queue` table; what a commit sends and settles rides in the commit's own transaction (`carry`), so that receive →
-commit → publish is one fsync. Mailboxes are in memory; the table is what a host that starts after a crash reads again, of its own and of
-every dead host of the same folder.
+Sends go into the `queue` table; what a commit sends and settles rides in the commit's own transaction (`carry`), so
+that receive → commit → publish is one fsync. Mailboxes are in memory; the table is what a host that starts after a
+crash reads again, of its own and of every dead host of the same folder.
 """
 
 import asyncio
@@ -24,7 +24,8 @@ from AgentOperatingSystem.storage.sqlite.engine import Engine, Parameters, State
 
 SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS queue (
-         seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, host TEXT NOT NULL, due REAL NOT NULL, record BLOB NOT NULL)""",
+         seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, host TEXT NOT NULL, due REAL NOT NULL,
+         record BLOB NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS queue_due ON queue (due) WHERE due > 0",
     """CREATE TABLE IF NOT EXISTS publications (
          seq INTEGER PRIMARY KEY, tenant TEXT NOT NULL, topic TEXT NOT NULL, at REAL NOT NULL, record BLOB NOT NULL)""",
@@ -83,7 +84,7 @@ class EmbeddedBus:
         self._ring_when_due()
         self._patrol = asyncio.create_task(self._patrol_forever(), name="aos-patrol")
 
-    # --- MessageBus ------------------------------------------------------------------------------------------------
+    # --- MessageBus -----------------------------------------------------------------------------------------
 
     async def send(self, messages: Sequence[Message]) -> None:
         self._check_room()
@@ -140,7 +141,7 @@ class EmbeddedBus:
         """How many transactions the file has seen from this process: each is one fsync."""
         return self._engine.commits
 
-    # --- Outbox: in the commit's own transaction ---------------------------------------------------------------------
+    # --- Outbox: in the commit's own transaction ------------------------------------------------------------
 
     def carry(self, messages: Sequence[Message], receipts: Sequence[str]) -> tuple[Runs, list[Message]]:
         runs: Runs = []
@@ -161,7 +162,7 @@ class EmbeddedBus:
         if receipts:
             self._done(tuple(receipts))
 
-    # --- inside ----------------------------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     def _put(self, message: Message) -> tuple[Statement, Parameters]:
         return PUT, (message.id, self._lock.host, message.due, _encode(message))
@@ -199,7 +200,7 @@ class EmbeddedBus:
         if len(self._mail) >= self._pending_max:
             raise Overloaded(f"{len(self._mail)} events wait already; max_pending_events is {self._pending_max}", 1.0)
 
-    # --- scheduled messages --------------------------------------------------------------------------------------------
+    # --- scheduled messages ---------------------------------------------------------------------------------
 
     def _ring_when_due(self) -> None:
         found = self._engine.read("SELECT min(due) FROM queue WHERE due > 0 AND host = ?", (self._lock.host,))
@@ -236,7 +237,7 @@ class EmbeddedBus:
         if full or found[0][0] is not None:
             self._ring_at(now + 0.05 if full else found[0][0])
 
-    # --- taking over -----------------------------------------------------------------------------------------------------
+    # --- taking over ----------------------------------------------------------------------------------------
 
     async def _patrol_forever(self) -> None:
         while True:

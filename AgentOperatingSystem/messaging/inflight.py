@@ -1,7 +1,7 @@
 """What a host is handling right now, marked where its death cannot wipe it out, without an fsync.
 
-A memory-mapped file of fixed slots: the operating system keeps it when the process is killed. The next host that finds the file of a dead
-one counts those messages as suspects and runs them alone.
+A memory-mapped file of fixed slots: the operating system keeps it when the process is killed. The next host that finds
+the file of a dead one counts those messages as suspects and runs them alone.
 """
 
 import mmap

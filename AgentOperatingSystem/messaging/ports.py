@@ -1,4 +1,5 @@
-"""The port of messaging: a broker carries messages to mailboxes and rings doorbells; order within one agent is the session's.
+"""The port of messaging: a broker carries messages to mailboxes and rings doorbells; order within one agent is the
+session's.
 
 Broker locks and sessions give order and economy, never safety: that is the commit's.
 """
@@ -47,7 +48,9 @@ class MessageBus(Protocol):
         ...
 
     def waiting(self, message_id: str) -> Message | None:
-        """The message of this id that is still queued or in a turn here; None where there is none or the broker cannot tell."""
+        """The message of this id that is still queued or in a turn here; None where there is none or the broker cannot
+        tell.
+        """
         ...
 
     def turns(self) -> AsyncIterator[Turn]:

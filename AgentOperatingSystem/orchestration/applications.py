@@ -1,6 +1,7 @@
 """What a user's module brings: its agents and its routes.
 
-`agents = [...]` names them; without it, every `BaseAgent` subclass that the module itself defines is one. `routes = [...]` adds routes.
+`agents = [...]` names them; without it, every `BaseAgent` subclass that the module itself defines is one. `routes =
+[...]` adds routes.
 """
 
 from types import ModuleType

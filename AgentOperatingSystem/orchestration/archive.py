@@ -1,7 +1,6 @@
 """One agent as a JSON document, out and in again: state, history, memory and timers (promise G10: state is yours)."""
 
 import base64
-from typing import Any
 
 import msgspec
 
@@ -37,7 +36,10 @@ class Archivist:
         self._kernel = kernel
 
     async def export(self, agent: AgentId) -> Archive:
-        """Everything of an agent as of one version. Raises `UnknownAgent`; `Conflict` where it is too busy to be read as a whole."""
+        """Everything of an agent as of one version.
+
+        Raises `UnknownAgent`; `Conflict` where it is too busy to be read as a whole.
+        """
         for _ in range(20):
             server = await self._kernel.awaken_fresh(agent)
             if not server.etag:
@@ -53,7 +55,10 @@ class Archivist:
         raise Conflict(f"{agent} changes while it is read; pause it, then export")
 
     async def import_(self, document: bytes, agent: AgentId | None = None) -> AgentId:
-        """Makes the agent of a document (or `agent` from it) exist here. Raises `InvalidInput`, `Conflict` where it exists already."""
+        """Makes the agent of a document (or `agent` from it) exist here.
+
+        Raises `InvalidInput`, `Conflict` where it exists already.
+        """
         archive = _read(document)
         target = agent or archive.head.agent
         server = await self._kernel.awaken_fresh(target)

@@ -1,6 +1,8 @@
-"""Which bells an agent is owed: read from its head and its mailbox, so that one lost between commit and relay rings again.
+"""Which bells an agent is owed: read from its head and its mailbox, so that one lost between commit and relay rings
+again.
 
-The ids are those that the commit gave them, so a bell that did ring is not owed twice within the broker's duplicate window.
+The ids are those that the commit gave them, so a bell that did ring is not owed twice within the broker's duplicate
+window.
 """
 
 import math

@@ -45,13 +45,14 @@ class FunctionHandler(BaseAgent):
 def handler_name(handler: Handler) -> str:
     """`module:qualname` of a function that can be found again after a restart.
 
-    A method of an agent object is named by its class; a method of the system's own objects likewise. Raises `InvalidHandler` for closures,
-    lambdas and local functions.
+    A method of an agent object is named by its class; a method of the system's own objects likewise. Raises
+    `InvalidHandler` for closures, lambdas and local functions.
     """
     module, qualname = getattr(handler, "__module__", ""), getattr(handler, "__qualname__", "")
     if not module or not qualname or "<" in qualname:
         raise InvalidHandler(
-            f"handler {qualname or handler!r} cannot be found again after a restart: use a function at the top level of a module"
+            f"handler {qualname or handler!r} cannot be found again after a restart: "
+            "use a function at the top level of a module"
         )
     return f"{module}:{qualname}"
 

@@ -13,8 +13,8 @@ SAFETY_BELL_SECONDS = 5.0
 async def commit_and_ring(parts: Parts, kernel: Kernel, server: ContextMCPServer, change: Change, why: str) -> None:
     """Commits `change` and wakes the agent. Raises `Conflict` where the head moved meanwhile.
 
-    No broker message stands behind this commit that would be delivered again after a crash, so a late bell is ordered first: it rings
-    whatever becomes of this process.
+    No broker message stands behind this commit that would be delivered again after a crash, so a late bell is ordered
+    first: it rings whatever becomes of this process.
     """
     why = f"{why}:v{change.head.version}"
     now = parts.clock.now()

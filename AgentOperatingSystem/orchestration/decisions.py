@@ -30,7 +30,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     turn_timeout_seconds: float = 300.0
     turn_events_max: int = 64
     priority_stride: int = 1000
-    """How many places one step of priority overtakes: priority n passes at most n × this many older events, so nothing starves."""
+    """How many places one step of priority overtakes: a bounded number, so nothing starves."""
 
 
 class Park(msgspec.Struct, frozen=True):

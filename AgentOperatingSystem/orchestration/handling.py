@@ -1,14 +1,15 @@
-"""One event's handling: run the handler within its time limit, and turn what it returned or raised into changes of the turn.
+"""One event's handling: run the handler within its time limit, and turn what it returned or raised into changes of the
+turn.
 
-Called by the kernel for each case; writes into `Work`. A handler that fails leaves no trace: its state is rewound, nothing that it
-collected leaves.
+Called by the kernel for each case; writes into `Work`. A handler that fails leaves no trace: its state is rewound,
+nothing that it collected leaves.
 """
 
 import asyncio
 import logging
 from typing import Any
 
-from AgentOperatingSystem.agents.context import Collected, Context
+from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.agents.timers import TIMER, Timer
 from AgentOperatingSystem.errors import AOSError, TurnTimedOut
 from AgentOperatingSystem.observability import metrics
@@ -48,7 +49,7 @@ class Handling:
         """One try: either all of its changes are in `work`, or a decision about its failure is."""
         try:
             context, result = await self._run(awake, work, case)
-            await self._take_over(awake, work, case, context.collected, result)
+            await self._take_over(awake, work, case, context, result)
         except Interrupted:
             raise
         except (Exception, SystemExit) as error:  # an agent's code may raise anything; nobody else is to suffer from it
@@ -58,7 +59,8 @@ class Handling:
     async def _run(self, awake: Awake, work: Work, case: Case) -> tuple[Context, Any]:
         """Calls the handler, and stops it at its time limit. Raises what it raises."""
         kind, agent = awake.kind, awake.agent
-        assert kind is not None and agent is not None
+        assert kind is not None
+        assert agent is not None
         limits = self._parts.limits
         context = Context(
             case.event, work.head.agent, awake.state, awake.server, self._parts.registry, limits, work.now, case.attempt
@@ -77,10 +79,12 @@ class Handling:
         finally:
             self._watch.leave(work.head.agent)
 
-    async def _take_over(self, awake: Awake, work: Work, case: Case, collected: Collected, result: Any) -> None:
+    async def _take_over(self, awake: Awake, work: Work, case: Case, context: Context, result: Any) -> None:
         """Puts the outcome of a handler that returned into the turn's work; raises before it changes anything."""
-        assert awake.kind is not None and awake.agent is not None
-        state = awake.agent.state if awake.agent.state is not awake.state else awake.state
+        collected = context.collected
+        assert awake.kind is not None
+        assert awake.agent is not None
+        state = context.state if context.state is not awake.state else awake.agent.state
         content = awake.kind.codec.encode(state)
         answer = reply_to(case, work.head.agent, result, work.now)
         if answer is not None:
@@ -91,7 +95,7 @@ class Handling:
             work.set_timer(name, timer)
         if case.event.type == "aos.reply":
             work.rows[TIMER, case.event.correlation] = Row(TIMER, case.event.correlation, None)
-        awake.state, awake.current = state, content
+        awake.state, awake.agent.state, awake.current = state, state, content
         metrics.increment("agent.events.processed")
 
     async def _changed(self, work: Work, timers: dict[str, Timer | None]) -> list[tuple[str, Timer | None]]:

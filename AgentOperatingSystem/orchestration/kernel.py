@@ -1,20 +1,21 @@
 """The kernel: wakes one agent for its events, commits what they change, lets it sleep.
 
-Fed by a host with turns from the bus (`messaging/ports.py`); calls the agent's handler, the context server for the commit, and the
-bus again for the relay. `deliver` is the whole way of an event on one screen.
+Fed by a host with turns from the bus (`messaging/ports.py`); calls the agent's handler, the context server for the
+commit, and the bus again for the relay. `deliver` is the whole way of an event on one screen.
 """
 
 import logging
+
 from AgentOperatingSystem.errors import AOSError, Conflict, Duplicate, StateUnreadable, StoreUnavailable
 from AgentOperatingSystem.events import Kind, Message
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.messaging.ports import Turn
 from AgentOperatingSystem.orchestration.awake import Awake, Warm, Watch
+from AgentOperatingSystem.orchestration.bells import bells_again
 from AgentOperatingSystem.orchestration.handling import Handling, Interrupted
 from AgentOperatingSystem.orchestration.intake import intake
 from AgentOperatingSystem.orchestration.outcomes import Outcomes
-from AgentOperatingSystem.orchestration.bells import bells_again
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.registry import AgentType
 from AgentOperatingSystem.orchestration.work import Case, Work
@@ -66,7 +67,7 @@ class Kernel:
         await server.initialize()
         return server
 
-    # --- 1 awaken ------------------------------------------------------------------------------------------------
+    # --- 1 awaken -------------------------------------------------------------------------------------------
 
     async def _awaken(self, agent: AgentId) -> Awake:
         awake = self.warm.get(agent)
@@ -99,14 +100,14 @@ class Kernel:
         parts = self.parts
         return ContextMCPServer(agent, parts.store, parts.blobs, parts.clock, parts.inline_bytes_max)
 
-    # --- 2, 3 handle ---------------------------------------------------------------------------------------------
+    # --- 2, 3 handle ----------------------------------------------------------------------------------------
 
     async def _handle(self, awake: Awake, turn: Turn, applied: dict[str, EventRow]) -> Work:
         """Runs the handler on each event in hand; the next one sees the uncommitted state of the one before."""
         parts = self.parts
         work = Work(awake.server.head, parts.clock.now(), _is_strict(awake.kind), parts.rules, parts.limits)
         arrivals = await self._arrivals(awake, turn, applied)
-        rings = any(message.kind is Kind.DOORBELL for message in turn.messages)
+        rings = len(arrivals) < len(turn.messages) and any(message.kind is Kind.DOORBELL for message in turn.messages)
         for case in await intake(parts.store, work, arrivals, rings=rings, broken=awake.broken):
             await self._handling.handle(awake, work, case)
         return work
@@ -128,7 +129,7 @@ class Kernel:
         rows = [await self.parts.store.event(agent, key) for key in keys]
         return {row.key: row for row in rows if row is not None}
 
-    # --- 4 commit ------------------------------------------------------------------------------------------------
+    # --- 4 commit -------------------------------------------------------------------------------------------
 
     async def _commit(self, awake: Awake, work: Work, turn: Turn) -> bool:
         """Commits what there is to commit; says whether outputs are sent and the turn is settled already."""
@@ -143,7 +144,7 @@ class Kernel:
             awake.note(row.key)
         return committed.relayed
 
-    # --- 5 relay -------------------------------------------------------------------------------------------------
+    # --- 5 relay --------------------------------------------------------------------------------------------
 
     async def _again(self, turn: Turn, work: Work, applied: dict[str, EventRow]) -> list[Message]:
         """What an earlier delivery of these messages may have committed without sending it."""

@@ -1,7 +1,7 @@
 """The lifecycle manager: an agent's control state, as data, changed from outside.
 
-Control does not queue: it changes the head, and a turn that runs meanwhile loses the race for the commit, reads again and obeys. The legal
-moves stand in one table; Running and Sleeping are derived, never written.
+Control does not queue: it changes the head, and a turn that runs meanwhile loses the race for the commit, reads again
+and obeys. The legal moves stand in one table; Running and Sleeping are derived, never written.
 """
 
 from typing import Final

@@ -53,7 +53,8 @@ class Mailroom:
         return _decode(row.result) if isinstance(row.result, msgspec.Raw) else row.result
 
     async def process(self, event: Event, timeout_seconds: float | None = None) -> EventRow | None:
-        """Handles an event and answers its row at its end; None where it did not end in time (it is accepted all the same).
+        """Handles an event and answers its row at its end; None where it did not end in time (it is accepted all the
+        same).
 
         Raises as `admit` does; `IdempotencyKeyReused`, `EventInFlight`, `Overloaded`.
         """
@@ -109,7 +110,9 @@ class Mailroom:
         if waiting is None or waiting.event is None:
             return False
         if waiting.fingerprint and waiting.fingerprint != message.fingerprint:
-            raise EventInFlight(f"event {waiting.event.id!r} of {waiting.event.source!r} is in flight with another body", 1.0)
+            raise EventInFlight(
+                f"event {waiting.event.id!r} of {waiting.event.source!r} is in flight with another body", 1.0
+            )
         return True
 
     def _detached(self, data: Any) -> Any:

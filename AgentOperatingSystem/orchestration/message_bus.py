@@ -1,7 +1,7 @@
 """The message bus as applications see it: publish, subscribe, send, broadcast, request (specification rows 78 to 92).
 
-Everything is durable: a publication is kept when `publish` returns, a subscription survives restarts, a handler that fails is retried and
-in the end quarantined like any agent's event.
+Everything is durable: a publication is kept when `publish` returns, a subscription survives restarts, a handler that
+fails is retried and in the end quarantined like any agent's event.
 """
 
 from typing import Any
@@ -76,7 +76,8 @@ class ApplicationBus:
     ) -> Any:
         """Asks and waits for the other agent's result. The request survives a restart of the host; this wait does not.
 
-        Raises `RequestTimedOut`: the request is still in the mailbox then, and its outcome can be read under its id; `EventFailed`.
+        Raises `RequestTimedOut`: the request is still in the mailbox then, and its outcome can be read under its id;
+        `EventFailed`.
         """
         return await self.result(
             self._event(to, message, sender, {"correlation": uuid4().hex} | fields), timeout_seconds

@@ -1,7 +1,7 @@
 """What a kernel is made of; chosen by the composition file, or by a test."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from AgentOperatingSystem.agents.context import Limits
 from AgentOperatingSystem.clock import Clock
@@ -23,7 +23,7 @@ class Parts:
     clock: Clock
     jitter: Callable[[], float]
     """A number in [0, 1), for back-off."""
-    rules: Rules = Rules()
-    limits: Limits = Limits()
+    rules: Rules = field(default_factory=Rules)
+    limits: Limits = field(default_factory=Limits)
     warm_agents_max: int = 10_000
     inline_bytes_max: int = INLINE_BYTES_MAX

@@ -79,7 +79,7 @@ class Pump:
             _log.exception("%s: the turn failed in the system itself; trying again", turn.agent)
             await self._bus.release(turn, STORE_PAUSE_SECONDS)
         finally:
-            self._delivering.discard(asyncio.current_task())  # type: ignore[arg-type]  # this runs in a task
+            self._delivering.discard(asyncio.current_task())
             self._room.set()
 
 

@@ -38,7 +38,8 @@ class QuarantineDesk:
         return row
 
     async def redrive(self, agent: AgentId, key: str, data: Any = msgspec.UNSET) -> EventRow:
-        """Puts the event back into its mailbox with all its attempts, or routes an unrouted one again; `data` replaces its payload.
+        """Puts the event back into its mailbox with all its attempts, or routes an unrouted one again; `data` replaces
+        its payload.
 
         Raises `UnknownEvent`; redriving twice is refused the second time by that.
         """

@@ -1,7 +1,7 @@
 """Who there is: registered agent types, and for each address the object that handles its events.
 
-A type is registered once, by class (one object per key) or by object (one address). Nothing here is stored: code says what exists,
-the store says what it remembers.
+A type is registered once, by class (one object per key) or by object (one address). Nothing here is stored: code says
+what exists, the store says what it remembers.
 """
 
 from collections.abc import Callable
@@ -36,6 +36,8 @@ class Registry:
     def __init__(self, state_bytes_max: int = 100 << 20) -> None:
         self._types: dict[str, AgentType] = {}
         self._state_bytes_max = state_bytes_max
+        self.changes = 0
+        """How often a type was registered: tells whether what was derived from the types is still true."""
 
     def register(self, agent: BaseAgent | type[BaseAgent]) -> AgentType:
         """Registers a class or an object; registering the same again replaces it. Raises `ConfigurationError`."""
@@ -70,6 +72,7 @@ class Registry:
 
     def _keep(self, name: str, kind: type[BaseAgent], agent: BaseAgent | type[BaseAgent]) -> AgentType:
         self._types[name] = self._describe(name, kind, agent)
+        self.changes += 1
         return self._types[name]
 
     def _describe(self, name: str, kind: type[BaseAgent], agent: BaseAgent | type[BaseAgent]) -> AgentType:
@@ -93,7 +96,7 @@ class Registry:
 def _maker(agent: BaseAgent | type[BaseAgent]) -> Callable[[AgentId], BaseAgent]:
     """How an object for an address comes to be: made from the class, or the one that was registered."""
     if not isinstance(agent, type):
-        return lambda address: agent
+        return lambda address: _only(agent, address)
     kind = agent
 
     def make(address: AgentId) -> BaseAgent:
@@ -102,3 +105,10 @@ def _maker(agent: BaseAgent | type[BaseAgent]) -> Callable[[AgentId], BaseAgent]
         return made
 
     return make
+
+
+def _only(agent: BaseAgent, address: AgentId) -> BaseAgent:
+    """The registered object, for its own key alone. Raises `UnknownAgent`."""
+    if address.key != agent.address.key:
+        raise UnknownAgent(f"{agent.agent_id} is one agent object; register its class to have an instance per key")
+    return agent

@@ -1,7 +1,7 @@
 """Who an event is for, where it does not say: declared routes, and subscriptions to topics. Pure.
 
-A route sends an event without a recipient to one agent (the first that matches); a subscription copies a publication to its
-agent. Both choose the instance by a key template such as `{subject}` or `{data.repository.full_name}`.
+A route sends an event without a recipient to one agent (the first that matches); a subscription copies a publication
+to its agent. Both choose the instance by a key template such as `{subject}` or `{data.repository.full_name}`.
 """
 
 import re
@@ -62,22 +62,22 @@ def choose(routes: list[Route], event: Event) -> Event | None:
 
 
 def copies(subscriptions: list[Subscription], publication: Event) -> list[Event]:
-    """One copy of a publication per distinct subscriber, with ids of their own that are the same at every try.
+    """One copy of a publication per distinct one of its subscribers, with ids of their own that are the same at every
+    try.
 
     The sender never hears itself. Credits are shared among the copies.
     """
     recipients: dict[AgentId, None] = {}
     for subscription in subscriptions:
-        if matches(subscription.pattern, publication.topic):
-            agent = AgentId(subscription.agent, fill(subscription.key, publication), publication.tenant)
-            if publication.source != f"/agents/{agent}":
-                recipients[agent] = None
+        agent = AgentId(subscription.agent, fill(subscription.key, publication), publication.tenant)
+        if publication.source != f"/agents/{agent}":
+            recipients[agent] = None
     shares = share_credits(publication.credits, len(recipients))
     return [_replace(publication.to(agent), credits=share) for agent, share in zip(recipients, shares, strict=True)]
 
 
 def share_credits(credits: int, parts: int) -> list[int]:
-    """Splits what is left of an event's credits among its outputs, each of which costs one; -1 (unlimited yet) stays."""
+    """Splits what is left of an event's credits among its outputs, each of which costs one; -1 (none yet) stays."""
     if credits < 0 or parts == 0:
         return [-1] * parts
     left = max(0, credits - parts)
@@ -85,7 +85,9 @@ def share_credits(credits: int, parts: int) -> list[int]:
 
 
 def fill(template: str, event: Event) -> str:
-    """The template with `{subject}`, `{type}`, `{source}`, `{id}`, `{topic}` and `{data.a.b}` filled; what is missing is `unknown`."""
+    """The template with `{subject}`, `{type}`, `{source}`, `{id}`, `{topic}` and `{data.a.b}` filled; what is missing
+    is `unknown`.
+    """
     if "{" not in template:
         return template
     return _FIELD.sub(lambda found: _value(found[1], event), template)

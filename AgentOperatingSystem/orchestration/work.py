@@ -1,6 +1,7 @@
 """What one turn changes, built up event by event. Nothing has happened until `change()` is committed.
 
-Fed by the kernel with each case and what became of it; yields one `Change` for the store and the rows to tell waiters about.
+Fed by the kernel with each case and what became of it; yields one `Change` for the store and the rows to tell waiters
+about.
 """
 
 from typing import Any
@@ -69,7 +70,7 @@ class Work:
         self._outage = (head.backoff_until, head.outages)
         self._control = (head.control, head.reason)
 
-    # --- what becomes of a case --------------------------------------------------------------------------------
+    # --- what becomes of a case -----------------------------------------------------------------------------
 
     def done(self, case: Case, result: Any, collected: Collected) -> None:
         """The handler returned: its result, and everything that it collected. Raises `Quarantine`, `InvalidEvent`."""
@@ -130,7 +131,7 @@ class Work:
         """The due time of the first timer, known exactly after all timers were looked at."""
         self._next_tick = due
 
-    # --- what is committed ---------------------------------------------------------------------------------------
+    # --- what is committed ----------------------------------------------------------------------------------
 
     def change(self, head: Head, etag: str, receipts: tuple[str, ...]) -> Change:
         """The turn's one change; `head` carries the new state."""
@@ -165,7 +166,7 @@ class Work:
         sent = [message for row in (*self.inserts, *self.updates) for message in row.outputs]
         return [*sent, *self.bells.values()]
 
-    # --- inside --------------------------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     def _finish(
         self, case: Case, status: Status, reason: str, *, result: Any = None, outputs: tuple[Message, ...] = ()

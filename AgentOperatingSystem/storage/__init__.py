@@ -1,4 +1,5 @@
-"""Storage: where agents' state, events and blobs lie. Ports in `ports.py`, records in `records.py`, one adapter per file.
+"""Storage: where agents' state, events and blobs lie. Ports in `ports.py`, records in `records.py`, one adapter per
+file.
 
 A running system registers its stores here with `use`, so that `ContextMCPServer(agent_id)` needs no more than the id.
 """

@@ -14,7 +14,10 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 
 
 class FolderBlobStore:
-    """Content-addressed files. A name that is not 64 hexadecimal digits is refused, so no path leads out of the folder."""
+    """Content-addressed files.
+
+    A name that is not 64 hexadecimal digits is refused, so no path leads out of the folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,7 +1,7 @@
 """The ports of storage: what the kernel needs of a store, and nothing else.
 
-`AgentStore` speaks ETag, as Orleans' `IStorage` does: optimism is visible, so nobody forgets the race. Contract suites under
-tests/contract run the same operations on every implementation.
+`AgentStore` speaks ETag, as Orleans' `IStorage` does: optimism is visible, so nobody forgets the race. Contract suites
+under tests/contract run the same operations on every implementation.
 """
 
 from collections.abc import AsyncIterator
@@ -76,7 +76,10 @@ class BlobStore(Protocol):
         ...
 
     async def get(self, name: str) -> bytes:
-        """The content, checked against its name. Raises `BlobNotFound`, or `StateUnreadable` where the bytes are damaged."""
+        """The content, checked against its name.
+
+        Raises `BlobNotFound`, or `StateUnreadable` where the bytes are damaged.
+        """
         ...
 
     def names(self) -> AsyncIterator[tuple[str, float]]:

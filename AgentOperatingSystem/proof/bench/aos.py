@@ -1,7 +1,7 @@
 """The subject: our own system, embedded default, durable; one registered agent type with one instance per number.
 
-Events go in through `process_event`, as an application's do: checked, deduped, journalled in the event's row, committed with the state
-and the published result under one fsync for all that are in flight.
+Events go in through `process_event`, as an application's do: checked, deduped, journalled in the event's row,
+committed with the state and the published result under one fsync for all that are in flight.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class Aos:
         await self._aos.register_agent(Worker)
         state = msgspec.json.encode(new_state())
         await fill(
-            self._aos.parts.store, (Head(agent=_address(number), version=1, state=state) for number in range(agents))
+            self._aos.engine, (Head(agent=_address(number), version=1, state=state) for number in range(agents))
         )
 
     async def process(self, agent_number: int, event_id: str, text: str) -> Mapping[str, Any]:

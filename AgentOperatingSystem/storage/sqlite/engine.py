@@ -1,8 +1,9 @@
 """One SQLite file, one writer thread, many transactions per fsync.
 
-Callers submit writes; all that are submitted in one round of the event loop go to the writer thread as one batch, which is one SQLite
-transaction: one fsync for all of them (WAL, synchronous=FULL). A batch is optimistic: statements run grouped by table, and where one
-does not apply (a lost race, a duplicate), the batch is rolled back and done again write by write, so that only the losers lose.
+Callers submit writes; all that are submitted in one round of the event loop go to the writer thread as one batch,
+which is one SQLite transaction: one fsync for all of them (WAL, synchronous=FULL). A batch is optimistic: statements
+run grouped by table, and where one does not apply (a lost race, a duplicate), the batch is rolled back and done again
+write by write, so that only the losers lose.
 """
 
 import asyncio
@@ -68,7 +69,7 @@ class Engine:
         self._thread = threading.Thread(target=self._write_forever, name="aos-writer", daemon=True)
         self._thread.start()
 
-    # --- the loop's side -----------------------------------------------------------------------------------------
+    # --- the loop's side ------------------------------------------------------------------------------------
 
     async def write(
         self, runs: list[tuple[Statement, Parameters]], refused: Callable[[sqlite3.Connection], Exception] | None = None
@@ -136,7 +137,7 @@ class Engine:
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self.path}: {error}") from error
 
-    # --- the writer's side ---------------------------------------------------------------------------------------
+    # --- the writer's side ----------------------------------------------------------------------------------
 
     def _write_forever(self) -> None:
         while (batch := self._batches.get()) is not None:

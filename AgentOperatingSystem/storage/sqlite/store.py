@@ -1,7 +1,7 @@
 """`AgentStore` on one SQLite file.
 
-A commit is one write of the engine: the head's UPDATE is the fence, the events' INSERT the dedupe. With an outbox (the embedded bus
-on the same file), outputs and receipts ride in the same transaction, and nothing is left to relay.
+A commit is one write of the engine: the head's UPDATE is the fence, the events' INSERT the dedupe. With an outbox (the
+embedded bus on the same file), outputs and receipts ride in the same transaction, and nothing is left to relay.
 """
 
 import sqlite3
@@ -71,11 +71,11 @@ class SqliteAgentStore:
     """The embedded store."""
 
     def __init__(self, engine: Engine, outbox: Outbox | None = None) -> None:
-        self.engine = engine
+        self._engine = engine
         self._outbox = outbox
 
     async def load(self, agent: AgentId) -> tuple[Head, str] | None:
-        found = self.engine.read("SELECT version, record, state FROM heads WHERE agent = ?", (agent.partition,))
+        found = self._engine.read("SELECT version, record, state FROM heads WHERE agent = ?", (agent.partition,))
         if not found:
             return None
         version, record, state = found[0]
@@ -84,25 +84,29 @@ class SqliteAgentStore:
     async def commit(self, change: Change) -> Committed:
         agent, outbox = change.head.agent.partition, self._outbox
         runs: Runs = [_move_head(agent, change)]
-        runs += [(ADD_EVENT, _new_event(agent, row, outbox is not None)) for row in change.inserts]
-        runs += [(MOVE_EVENT, _moved_event(agent, row, outbox is not None)) for row in change.updates]
-        runs += [(DROP_EVENT, (agent, key)) for key in change.deletes]
-        runs += [_small_row(agent, row) for row in change.rows]
+        for row in change.inserts:
+            runs.append((ADD_EVENT, _new_event(agent, row, outbox is not None)))
+        for row in change.updates:
+            runs.append((MOVE_EVENT, _moved_event(agent, row, outbox is not None)))
+        for key in change.deletes:
+            runs.append((DROP_EVENT, (agent, key)))
+        for small in change.rows:
+            runs.append(_small_row(agent, small))
         load: list[Message] = []
         if outbox is not None:
             more, load = outbox.carry(_outputs(change), change.receipts)
             runs += more
-        await self.engine.write(runs, lambda connection: _why_refused(connection, agent, change))
+        await self._engine.write(runs, lambda connection: _why_refused(connection, agent, change))
         if outbox is not None:
             outbox.carried(load, change.receipts)
         return Committed(str(change.head.version), relayed=outbox is not None)
 
     async def event(self, agent: AgentId, key: str) -> EventRow | None:
-        found = self.engine.read("SELECT record FROM events WHERE agent = ? AND key = ?", (agent.partition, key))
+        found = self._engine.read("SELECT record FROM events WHERE agent = ? AND key = ?", (agent.partition, key))
         return _event.decode(found[0][0]) if found else None
 
     async def parked(self, agent: AgentId, due_by: float, limit: int) -> tuple[EventRow, ...]:
-        found = self.engine.read(
+        found = self._engine.read(
             """SELECT record FROM events WHERE status = 'parked' AND agent = ? AND due <= ?
                ORDER BY place, key LIMIT ?""",
             (agent.partition, due_by, limit),
@@ -113,30 +117,30 @@ class SqliteAgentStore:
         self, agent: AgentId, status: Status | None = None, after: str = "", limit: int = 100
     ) -> Page[EventRow]:
         version, _, key = after.partition(":")
-        found = await self.engine.scan(
-            """SELECT version, key, record FROM events WHERE agent = ? AND (version, key) > (?, ?) AND (? = '' OR status = ?)
-               ORDER BY version, key LIMIT ?""",
+        found = await self._engine.scan(
+            """SELECT version, key, record FROM events
+               WHERE agent = ? AND (version, key) > (?, ?) AND (? = '' OR status = ?) ORDER BY version, key LIMIT ?""",
             (agent.partition, int(version or -1), key, status or "", status or "", limit + 1),
         )
         return _page([(f"{version}:{key}", _event.decode(record)) for version, key, record in found], limit)
 
     async def find(self, tenant: str, status: Status, after: str = "", limit: int = 100) -> Page[EventRow]:
         agent, _, key = after.rpartition(":")
-        found = await self.engine.scan(
-            """SELECT agent, key, record FROM events WHERE status = ? AND agent >= ? AND agent < ? AND (agent, key) > (?, ?)
-               ORDER BY agent, key LIMIT ?""",
+        found = await self._engine.scan(
+            """SELECT agent, key, record FROM events
+               WHERE status = ? AND agent >= ? AND agent < ? AND (agent, key) > (?, ?) ORDER BY agent, key LIMIT ?""",
             (status, f"{tenant}|", f"{tenant}}}", agent, key, limit + 1),
         )
         return _page([(f"{agent}:{key}", _event.decode(record)) for agent, key, record in found], limit)
 
     async def row(self, agent: AgentId, kind: str, name: str) -> bytes | None:
-        found = self.engine.read(
+        found = self._engine.read(
             "SELECT value FROM rows WHERE agent = ? AND kind = ? AND name = ?", (agent.partition, kind, name)
         )
         return bytes(found[0][0]) if found else None
 
     async def rows(self, agent: AgentId, kind: str, prefix: str = "", after: str = "", limit: int = 100) -> Page[Row]:
-        found = await self.engine.scan(
+        found = await self._engine.scan(
             """SELECT name, value FROM rows WHERE agent = ? AND kind = ? AND name > ? AND name >= ? AND name < ?
                ORDER BY name LIMIT ?""",
             (agent.partition, kind, after, prefix, _beyond(prefix), limit + 1),
@@ -145,25 +149,28 @@ class SqliteAgentStore:
 
     async def agents(self, tenant: str, prefix: str = "", after: str = "", limit: int = 100) -> Page[Head]:
         first = f"{tenant}|{prefix}" if tenant else ""
-        found = await self.engine.scan(
+        found = await self._engine.scan(
             "SELECT agent, record FROM heads WHERE agent > ? AND agent >= ? AND agent < ? ORDER BY agent LIMIT ?",
             (after, first, _beyond(first), limit + 1),
         )
         return _page([(agent, _head.decode(record)) for agent, record in found], limit)
 
     async def erase(self, agent: AgentId) -> None:
-        await self.engine.write([(statement, (agent.partition,)) for statement in ERASE])
+        await self._engine.write([(statement, (agent.partition,)) for statement in ERASE])
 
     async def close(self) -> None:
-        await self.engine.close()
+        await self._engine.close()
 
 
-async def fill(store: "SqliteAgentStore", heads: Iterable[Head]) -> None:
-    """Creates many agents at once, a thousand per transaction: for imports and benchmarks. Raises `Conflict` where one exists."""
+async def fill(engine: Engine, heads: Iterable[Head]) -> None:
+    """Creates many agents at once, a thousand per transaction: for imports and benchmarks.
+
+    Raises `Conflict` where one exists.
+    """
     some = iter(heads)
     while part := list(islice(some, 1000)):
         runs = [_move_head(head.agent.partition, Change(head=head, etag="")) for head in part]
-        await store.engine.write(runs, lambda connection: Conflict("one of these agents exists already"))
+        await engine.write(runs, lambda connection: Conflict("one of these agents exists already"))
 
 
 def _move_head(agent: str, change: Change) -> tuple[Statement, Parameters]:
