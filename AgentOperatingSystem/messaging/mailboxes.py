@@ -50,6 +50,10 @@ class Mailboxes:
             self._bell = asyncio.get_running_loop().create_future()
             await self._bell
 
+    def holds(self, turn: Turn) -> bool:
+        """Whether this very handing out still has its agent; after `settle` or `release` it has not."""
+        return self._in_turn.get(turn.agent) is turn
+
     def settle(self, receipts: Sequence[str]) -> None:
         """The messages of a turn are gone; their agent may have its next turn."""
         message: Message | None = None

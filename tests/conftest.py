@@ -1,0 +1,29 @@
+"""What every test may use: `@pytest.mark.virtual_time` runs an async test, with its fixtures, where an hour's sleep
+costs nothing.
+
+`@pytest.mark.virtual_time(grace_seconds=0.01)` gives threads (a SQLite writer, a socket) that much real time before each jump.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from AgentOperatingSystem.proof.simulator.virtual_loop import VirtualLoop
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "virtual_time(grace_seconds=0): run the test on a loop that jumps over waiting time"
+    )
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, LoopFactory]:
+    """Which event loop a test gets: exactly one, so that its name does not change."""
+    marker = item.get_closest_marker("virtual_time")
+    if marker is None:
+        return {"real": asyncio.new_event_loop}
+    return {"virtual": partial(VirtualLoop, marker.kwargs.get("grace_seconds", 0.0))}
