@@ -1,7 +1,9 @@
 """Who an event is for, where it does not say: declared routes, and subscriptions to topics. Pure.
 
 A route sends an event without a recipient to one agent (the first that matches); a subscription copies a publication
-to its agent. Both choose the instance by a key template such as `{subject}` or `{data.repository.full_name}`.
+to its agent. Both choose the instance by a key template such as `{subject}` or `{data.repository.full_name}`;
+`{subject|none}` says what stands for a field that an event lacks. Without it, a route leaves such an event to the
+routes behind it, and a subscription, behind which there is nothing, puts `unknown`.
 """
 
 import re
@@ -13,12 +15,16 @@ from AgentOperatingSystem.errors import ConfigurationError, InvalidInput
 from AgentOperatingSystem.events import Event, matches, pattern
 from AgentOperatingSystem.ids import AgentId
 
-_FIELD = re.compile(r"\{([a-z]+(?:\.[^{}]+)?)\}")
+_FIELD = re.compile(r"\{([^{}|]+)(?:\|([^{}|]+))?\}")
+_FIELDS = ("data", "id", "source", "subject", "topic", "type")
 _replace = msgspec.structs.replace
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """Events that match all given patterns go to `agent`, instance `key`."""
+    """Events that match all given patterns, and have the fields that `key` names, go to `agent`, instance `key`.
+
+    Raises `InvalidTopic`, `InvalidAgentId`, `ConfigurationError`.
+    """
 
     agent: str
     type: str = "#"
@@ -30,6 +36,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         pattern(self.type)
         AgentId(self.agent)
+        check_template(self.key)
 
     def accepts(self, event: Event) -> bool:
         """Whether the event is this route's."""
@@ -47,17 +54,18 @@ class Subscription(msgspec.Struct, frozen=True):
 
 
 def parse_subscription(text: str, agent: str) -> Subscription:
-    """Reads `pattern` or `pattern -> key template`. Raises `InvalidTopic`."""
+    """Reads `pattern` or `pattern -> key template`. Raises `InvalidTopic`, `ConfigurationError`."""
     topic, _, key = text.partition("->")
     pattern(topic.strip())
-    return Subscription(topic.strip(), agent, key.strip())
+    return Subscription(topic.strip(), agent, check_template(key.strip()))
 
 
 def choose(routes: list[Route], event: Event) -> Event | None:
     """The event, addressed by the first route that accepts it and whose key can be filled; None where there is none."""
     for route in routes:
-        if route.accepts(event):
-            return event.to(AgentId(route.agent, fill(route.key, event), event.tenant))
+        key = fill(route.key, event) if route.accepts(event) else None
+        if key is not None:
+            return event.to(AgentId(route.agent, key, event.tenant))
     return None
 
 
@@ -69,7 +77,8 @@ def copies(subscriptions: list[Subscription], publication: Event) -> list[Event]
     """
     recipients: dict[AgentId, None] = {}
     for subscription in subscriptions:
-        agent = AgentId(subscription.agent, fill(subscription.key, publication), publication.tenant)
+        key = fill(subscription.key, publication, missing="unknown") or ""
+        agent = AgentId(subscription.agent, key, publication.tenant)
         if publication.source != f"/agents/{agent}":
             recipients[agent] = None
     shares = share_credits(publication.credits, len(recipients))
@@ -84,21 +93,27 @@ def share_credits(credits: int, parts: int) -> list[int]:
     return [left // parts + (1 if place < left % parts else 0) for place in range(parts)]
 
 
-def fill(template: str, event: Event) -> str:
-    """The template with `{subject}`, `{type}`, `{source}`, `{id}`, `{topic}` and `{data.a.b}` filled; what is missing
-    is `unknown`.
+def fill(template: str, event: Event, missing: str | None = None) -> str | None:
+    """The template with `{subject}`, `{type}`, `{source}`, `{id}`, `{topic}` and `{data.a.b}` filled.
+
+    A field that the event lacks becomes its own default (`{data.a|none}`), else `missing`; None where there is neither.
     """
     if "{" not in template:
         return template
-    return _FIELD.sub(lambda found: _value(found[1], event), template)
+    values = [_value(path, event) or default or missing for path, default in _FIELD.findall(template)]
+    if None in values:
+        return None
+    filled = iter(values)
+    return _FIELD.sub(lambda found: next(filled) or "", template)
 
 
 def _value(path: str, event: Event) -> str:
+    """A text or number of the event as text; empty where there is none."""
     first, *rest = path.split(".")
-    value: Any = getattr(event, first, None) if first in ("subject", "type", "source", "id", "topic", "data") else None
+    value: Any = getattr(event, first, None) if first in _FIELDS else None
     for name in rest:
         value = value.get(name) if isinstance(value, dict) else None
-    return str(value) if value not in (None, "") else "unknown"
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _glob(text: str, value: str) -> bool:
@@ -108,10 +123,18 @@ def _glob(text: str, value: str) -> bool:
 
 
 def check_template(template: str) -> str:
-    """Raises `ConfigurationError` where a key template names a field that no event has."""
-    for field in _FIELD.findall(template):
-        if field.split(".")[0] not in ("subject", "type", "source", "id", "topic", "data"):
-            raise ConfigurationError(f"key template {template!r}: unknown field {field!r}")
+    """The key template. Raises `ConfigurationError` where it cannot be read or names a field that no event has."""
+    rest = _FIELD.sub("", template)
+    if "{" in rest or "}" in rest:
+        raise ConfigurationError(
+            f"key template {template!r}: write fields as {{subject}}, {{data.a.b}} or {{subject|none}}"
+        )
+    for path, _ in _FIELD.findall(template):
+        first, *rest_of_path = path.split(".")
+        if first not in _FIELDS or (rest_of_path and first != "data"):
+            raise ConfigurationError(
+                f"key template {template!r}: no event has a field {path!r}; use {', '.join(_FIELDS)}"
+            )
     return template
 
 
