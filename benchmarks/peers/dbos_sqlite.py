@@ -116,6 +116,6 @@ class DbosLean(_OnSQLite):
         return on_event
 
     async def state(self, agent_number: int) -> State:
-        recorded = await DBOS.get_result_async(self._last_event[agent_number])
+        recorded: Any = await DBOS.get_result_async(self._last_event[agent_number])
         state: State = json.loads(recorded["state"])
         return state

@@ -27,11 +27,11 @@ class Channels(TypedDict, total=False):
     result: Counted
 
 
-def node(channels: Channels) -> Channels:
+def node(state: Channels) -> Channels:
     """The canonical handler as a node."""
-    before = channels.get("agent") or new_state()
+    before = state.get("agent") or new_state()
     agent: State = {"count": before["count"], "texts": list(before["texts"])}
-    return {"result": handle(agent, channels["text"]), "agent": agent}
+    return {"result": handle(agent, state["text"]), "agent": agent}
 
 
 class LangGraph:
@@ -55,7 +55,8 @@ class LangGraph:
         return await asyncio.get_running_loop().run_in_executor(self._worker, self._invoke, agent_number, text)
 
     async def state(self, agent_number: int) -> State:
-        return self._graph.get_state(_thread(agent_number)).values["agent"]
+        kept: State = self._graph.get_state(_thread(agent_number)).values["agent"]
+        return kept
 
     async def stop(self) -> None:
         self._worker.shutdown()
@@ -66,7 +67,8 @@ class LangGraph:
 
     def _invoke(self, agent_number: int, text: str) -> Mapping[str, Any]:
         channels = self._graph.invoke({"text": text}, _thread(agent_number), durability=self.durability)
-        return channels["result"]
+        result: Mapping[str, Any] = channels["result"]
+        return result
 
 
 class LangGraphExit(LangGraph):
