@@ -9,6 +9,7 @@ import msgspec
 
 from AgentOperatingSystem.errors import Conflict, Duplicate
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.storage.cursors import event_cursor, place_of
 from AgentOperatingSystem.storage.records import Change, Committed, EventRow, Head, Page, Row, Status
 
 _encode = msgspec.json.Encoder().encode
@@ -27,12 +28,14 @@ class Partition:
         self.rows: dict[tuple[str, str], bytes] = {}
 
     def check(self, change: Change) -> None:
-        """The fence first, then the dedupe marks; nothing is written yet."""
+        """The fence first, then the dedupe marks, then whether what moves is there; nothing is written yet."""
         if self.etag != change.etag:
             raise Conflict(f"{change.head.agent}: the stored ETag is {self.etag!r}, not {change.etag!r}")
         known = [row.key for row in change.inserts if row.key in self.events]
         if known:
             raise Duplicate(known)
+        if any(row.key not in self.events for row in change.updates):
+            raise Conflict(f"{change.head.agent}: a row that was to move on is gone")
 
     def apply(self, change: Change) -> str:
         """Writes everything; there is no way to fail from here."""
@@ -84,7 +87,10 @@ class MemoryAgentStore:
     async def events(
         self, agent: AgentId, status: Status | None = None, after: str = "", limit: int = 100
     ) -> Page[EventRow]:
-        rows = [(f"{row.version:012d}:{row.key}", row) for row in self._events(agent) if status in (None, row.status)]
+        place_of(after)
+        rows = [
+            (event_cursor(row.version, row.key), row) for row in self._events(agent) if status in (None, row.status)
+        ]
         return _page(rows, after, limit)
 
     async def find(self, tenant: str, status: Status, after: str = "", limit: int = 100) -> Page[EventRow]:
@@ -92,7 +98,7 @@ class MemoryAgentStore:
         for agent in self._partitions:
             if agent.tenant == tenant:
                 rows = (row for row in self._events(agent) if row.status is status)
-                found += [(f"{agent.partition}:{row.version:012d}:{row.key}", row) for row in rows]
+                found += [(f"{agent.partition}:{event_cursor(row.version, row.key)}", row) for row in rows]
         return _page(found, after, limit)
 
     async def row(self, agent: AgentId, kind: str, name: str) -> bytes | None:

@@ -25,7 +25,8 @@ class AgentStore(Protocol):
         """THE commit: all of `change` or nothing of it, durable when this returns.
 
         Raises `Conflict` where the stored ETag is not `change.etag`, `Duplicate` where a row to insert exists (checked
-        after the fence), `TooLarge` where the change is over the store's limits.
+        after the fence), `Conflict` again where a row to update is gone, `TooLarge` where the change is over the
+        store's limits.
         """
         ...
 
@@ -40,7 +41,10 @@ class AgentStore(Protocol):
     async def events(
         self, agent: AgentId, status: Status | None = None, after: str = "", limit: int = 100
     ) -> Page[EventRow]:
-        """Event rows of one agent in the order of their last change, or those of one status."""
+        """Event rows of one agent in the order of their last change, or those of one status.
+
+        Raises `InvalidInput` where `after` is no page's.
+        """
         ...
 
     async def find(self, tenant: str, status: Status, after: str = "", limit: int = 100) -> Page[EventRow]:

@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from AgentOperatingSystem.errors import ConfigurationError, StoreError, StoreUnavailable
+from AgentOperatingSystem.errors import ConfigurationError, InvalidInput, StoreError, StoreUnavailable
 
 BATCH_MAX = 64
 BUSY_SECONDS = 30.0
+_UNSTORABLE = (UnicodeError, OverflowError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+"""Raised where SQLite cannot take a value (a lone surrogate, a number beyond 64 bits): the fault of one write alone."""
 Parameters = tuple[Any, ...]
 
 
@@ -168,7 +170,7 @@ class Engine:
                 groups.setdefault(statement, []).append(parameters)
         try:
             return all(self._group(statement, groups[statement]) for statement in sorted(groups, key=_phase))
-        except sqlite3.IntegrityError:
+        except (sqlite3.IntegrityError, *_UNSTORABLE):
             return False
 
     def _group(self, statement: Statement, parameters: list[Parameters]) -> bool:
@@ -178,14 +180,19 @@ class Engine:
     def _one(self, write: Write) -> None:
         """One write alone; refused, it leaves nothing behind."""
         self._writer.execute("SAVEPOINT one")
-        try:
-            applied = all(self._group(statement, [parameters]) for statement, parameters in _by_phase(write.runs))
-        except sqlite3.IntegrityError:
-            applied = False
+        applied, error = self._applied(write)
         if not applied:
             self._writer.execute("ROLLBACK TO one")
-            write.error = write.refused(self._writer)
+            write.error = error or write.refused(self._writer)
         self._writer.execute("RELEASE one")
+
+    def _applied(self, write: Write) -> tuple[bool, Exception | None]:
+        try:
+            return all(self._group(statement, [parameters]) for statement, parameters in _by_phase(write.runs)), None
+        except sqlite3.IntegrityError:
+            return False, None
+        except _UNSTORABLE as error:
+            return False, InvalidInput(f"a value that cannot be stored: {error}")
 
     def _undo(self) -> None:
         with contextlib.suppress(sqlite3.Error):

@@ -14,6 +14,7 @@ import msgspec
 from AgentOperatingSystem.errors import Conflict, Duplicate
 from AgentOperatingSystem.events import Message
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.storage.cursors import event_cursor, place_of
 from AgentOperatingSystem.storage.records import Change, Committed, EventRow, Head, Page, Row, Status
 from AgentOperatingSystem.storage.sqlite.engine import Engine, Parameters, Statement
 
@@ -116,13 +117,12 @@ class SqliteAgentStore:
     async def events(
         self, agent: AgentId, status: Status | None = None, after: str = "", limit: int = 100
     ) -> Page[EventRow]:
-        version, _, key = after.partition(":")
         found = await self._engine.scan(
             """SELECT version, key, record FROM events
                WHERE agent = ? AND (version, key) > (?, ?) AND (? = '' OR status = ?) ORDER BY version, key LIMIT ?""",
-            (agent.partition, int(version or -1), key, status or "", status or "", limit + 1),
+            (agent.partition, *place_of(after), status or "", status or "", limit + 1),
         )
-        return _page([(f"{version}:{key}", _event.decode(record)) for version, key, record in found], limit)
+        return _page([(event_cursor(version, key), _event.decode(record)) for version, key, record in found], limit)
 
     async def find(self, tenant: str, status: Status, after: str = "", limit: int = 100) -> Page[EventRow]:
         agent, _, key = after.rpartition(":")
@@ -150,8 +150,9 @@ class SqliteAgentStore:
     async def agents(self, tenant: str, prefix: str = "", after: str = "", limit: int = 100) -> Page[Head]:
         first = f"{tenant}|{prefix}" if tenant else ""
         found = await self._engine.scan(
-            "SELECT agent, record FROM heads WHERE agent > ? AND agent >= ? AND agent < ? ORDER BY agent LIMIT ?",
-            (after, first, _beyond(first), limit + 1),
+            """SELECT agent, record FROM heads WHERE agent > ? AND agent >= ? AND agent < ?
+               AND substr(agent, instr(agent, '|') + 1, ?) = ? ORDER BY agent LIMIT ?""",
+            (after, first, _beyond(first), len(prefix), prefix, limit + 1),
         )
         return _page([(agent, _head.decode(record)) for agent, record in found], limit)
 
@@ -178,7 +179,8 @@ def _move_head(agent: str, change: Change) -> tuple[Statement, Parameters]:
     record = _encode(_replace(head, state=b""))
     if not change.etag:
         return FIRST_HEAD, (agent, head.version, record, head.state)
-    return MOVE_HEAD, (head.version, record, head.state, agent, int(change.etag))
+    version = int(change.etag) if change.etag.isdecimal() else -1  # an ETag that is none of ours fits nothing
+    return MOVE_HEAD, (head.version, record, head.state, agent, version)
 
 
 def _outputs(change: Change) -> list[Message]:
@@ -222,9 +224,13 @@ def _exists(connection: sqlite3.Connection, agent: str, key: str) -> bool:
     return bool(connection.execute("SELECT 1 FROM events WHERE agent = ? AND key = ?", (agent, key)).fetchone())
 
 
-def _beyond(prefix: str) -> str:
-    """A text above all that begin with `prefix`."""
-    return prefix + "\U0010ffff"
+def _beyond(prefix: str) -> str | bytes:
+    """What is above all texts that begin with `prefix`, and above nothing else that is."""
+    head = prefix.rstrip("\U0010ffff")
+    if not head:
+        return b""  # to SQLite, every blob is above every text
+    following = ord(head[-1]) + 1
+    return head[:-1] + chr(0xE000 if following == 0xD800 else following)
 
 
 def _page(found: list[tuple[str, Any]], limit: int) -> Page[Any]:

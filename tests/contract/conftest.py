@@ -1,0 +1,63 @@
+"""Every backend by name. A new one is a function here and a line in its table: all suites run on it then."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from AgentOperatingSystem.clock import SystemClock
+from AgentOperatingSystem.messaging import embedded
+from AgentOperatingSystem.storage.memory import MemoryAgentStore
+from AgentOperatingSystem.storage.ports import AgentStore
+from AgentOperatingSystem.storage.sqlite import store as sqlite
+from AgentOperatingSystem.storage.sqlite.engine import Engine
+
+AgentStores = Callable[[Path], AbstractAsyncContextManager[AgentStore]]
+
+
+# --- AgentStore -------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def memory_store(folder: Path) -> AsyncIterator[AgentStore]:
+    store = MemoryAgentStore()
+    yield store
+    await store.close()
+
+
+@asynccontextmanager
+async def sqlite_store(folder: Path) -> AsyncIterator[AgentStore]:
+    store = sqlite.SqliteAgentStore(Engine(folder / "aos.db", sqlite.SCHEMA))
+    yield store
+    await store.close()
+
+
+@asynccontextmanager
+async def sqlite_store_with_outbox(folder: Path) -> AsyncIterator[AgentStore]:
+    engine = Engine(folder / "aos.db", (*sqlite.SCHEMA, *embedded.SCHEMA))
+    bus = embedded.EmbeddedBus(engine, folder, SystemClock(), lambda event: ())
+    await bus.open()
+    store = sqlite.SqliteAgentStore(engine, bus)
+    yield store
+    await bus.close()
+    await store.close()
+
+
+AGENT_STORES: dict[str, AgentStores] = {
+    "memory": memory_store,
+    "sqlite": sqlite_store,
+    "sqlite-outbox": sqlite_store_with_outbox,
+}
+
+
+@pytest.fixture(params=AGENT_STORES)
+def open_store(request: pytest.FixtureRequest) -> AgentStores:
+    """Opens the backend in a folder."""
+    return AGENT_STORES[request.param]
+
+
+@pytest.fixture
+async def store(open_store: AgentStores, tmp_path: Path) -> AsyncIterator[AgentStore]:
+    async with open_store(tmp_path) as store:
+        yield store
