@@ -19,9 +19,10 @@ def tables(report: Report) -> Iterator[Table]:
 
 
 def _table(scenario: str, contestants: Mapping[str, Any], ratios: Mapping[str, Any]) -> Table:
-    table = Table(title=scenario, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    title = f"{scenario}  (ratio: events/s of {next(iter(contestants))} to this one's)"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
-    for column in (*_COLUMNS, f"{next(iter(contestants))} is"):
+    for column in (*_COLUMNS, "ratio"):
         table.add_column(column, justify="right", no_wrap=True)
     by_other = {name.partition("/")[2]: f"{ratio['median']:.3g} x" for name, ratio in ratios.items()}
     for name, figures in contestants.items():

@@ -104,12 +104,13 @@ def test_the_command_says_in_one_line_what_was_wrong(capsys: pytest.CaptureFixtu
 
 
 def test_the_table_fits_a_narrow_terminal(tmp_path: Path) -> None:
-    report = benchmark(plan(tmp_path, RIGHT, entry("Syncing")))
+    longest = Entry(name="langgraph_sqlite_exit", factory=f"{HERE}:Syncing")
+    report = benchmark(plan(tmp_path, RIGHT, longest))
     console = Console(file=io.StringIO(), width=80)
     console.print(*tables(report))
     printed = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO of the line above
-    assert "in_memory" in printed
-    assert "in_memory is" in printed
+    assert "events/s of in_memory to this one's" in printed
+    assert "langgraph_sqlite_exit" in printed
     assert "…" not in printed
 
 
