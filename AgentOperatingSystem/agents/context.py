@@ -255,7 +255,7 @@ class Context:
         cause, events = self.event, self.collected.events
         if cause.hops >= self._limits.hops_max:
             raise Quarantine(f"hop limit {self._limits.hops_max} reached: the chain of causes is too long")
-        self._sized("event", data)
+        data = _decode(self._sized("event", data))  # the handler may go on changing its own objects
         event = Event(
             id=f"{cause.key}-{cause.generation}-{len(events)}" if cause.generation else f"{cause.key}-{len(events)}",
             source=f"/agents/{self.agent}",

@@ -26,7 +26,8 @@ class InFlight:
         for message_id in message_ids:
             if self._free and message_id not in self._at:
                 at = self._at[message_id] = self._free.pop()
-                self._map[at : at + SLOT_BYTES] = message_id.encode().ljust(SLOT_BYTES, b"\0")[:SLOT_BYTES]
+                slot = message_id.encode()[: SLOT_BYTES - 1] + b"\0"
+                self._map[at : at + len(slot)] = slot
 
     def clear(self, message_ids: tuple[str, ...]) -> None:
         """They are no longer."""
@@ -46,4 +47,4 @@ def marked(path: Path) -> list[str]:
         return []
     content = path.read_bytes()
     slots = (content[at : at + SLOT_BYTES] for at in range(0, len(content), SLOT_BYTES))
-    return [slot.rstrip(b"\0").decode("ascii", "replace") for slot in slots if slot[:1] != b"\0"]
+    return [slot.partition(b"\0")[0].decode("ascii", "replace") for slot in slots if slot[:1] != b"\0"]

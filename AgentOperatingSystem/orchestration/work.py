@@ -75,15 +75,16 @@ class Work:
     def done(self, case: Case, result: Any, collected: Collected) -> None:
         """The handler returned: its result, and everything that it collected. Raises `Quarantine`, `InvalidEvent`."""
         outputs = self._outputs(case.event, collected.events)
-        result = msgspec.Raw(encode(result)) if result is not None else None
-        self._finish(case, Status.DONE, "", result=result, outputs=outputs)
-        self.rows.update(collected.rows)
+        kept = msgspec.Raw(encode(result)) if result is not None else None
+        self._end(case, Status.DONE, "", kept, outputs)
+        if collected.rows:
+            self.rows.update(collected.rows)
         if self._outage[1]:
             self._outage = (0.0, 0)
 
     def end(self, case: Case, end: End) -> None:
         """The event ends without a result, or is put aside."""
-        self._finish(case, end.status, end.reason)
+        self._end(case, end.status, end.reason, None, ())
 
     def retry(self, case: Case, park: Park) -> None:
         """A failed try: the event steps aside until it is due (or, where order is strict, blocks those behind it)."""
@@ -168,48 +169,62 @@ class Work:
 
     # --- inside ---------------------------------------------------------------------------------------------
 
-    def _finish(
-        self, case: Case, status: Status, reason: str, *, result: Any = None, outputs: tuple[Message, ...] = ()
-    ) -> None:
-        if status is not Status.QUARANTINED:
-            self._handled += 1
-        self._write(
+    def _end(self, case: Case, status: Status, reason: str, result: Any, outputs: tuple[Message, ...]) -> None:
+        """The row of an event that ended or was put aside."""
+        self._handled += status is not Status.QUARANTINED
+        row = self._row(case)
+        self._keep(
             case,
-            status=status,
-            reason=reason,
-            result=result,
-            outputs=outputs,
-            attempts=case.attempt,
-            finished_at=self.now,
+            EventRow(
+                key=case.key,
+                event=case.event,
+                fingerprint=row.fingerprint if row else case.fingerprint,
+                status=status,
+                reason=reason,
+                order=row.order if row else 0,
+                attempts=case.attempt,
+                result=result,
+                outputs=outputs,
+                version=self.head.version + 1,
+                accepted_at=row.accepted_at if row else self.now,
+                finished_at=self.now,
+            ),
         )
 
     def _park(self, case: Case, reason: str, *, due: float, blocking: bool, attempts: int) -> None:
-        order = case.row.order if case.row is not None else self._place(case.event)
+        """The row of an event that waits in the mailbox."""
+        row = self._row(case)
         self._backlog += blocking
-        self._write(
-            case, status=Status.PARKED, reason=reason, due=due, blocking=blocking, attempts=attempts, order=order
+        self._keep(
+            case,
+            EventRow(
+                key=case.key,
+                event=case.event,
+                fingerprint=row.fingerprint if row else case.fingerprint,
+                status=Status.PARKED,
+                reason=reason,
+                order=row.order if row else self._place(case.event),
+                blocking=blocking,
+                due=due,
+                attempts=attempts,
+                version=self.head.version + 1,
+                accepted_at=row.accepted_at if row else self.now,
+            ),
         )
 
     def _place(self, event: Event) -> int:
         self._next_order += 1
         return order_of(self._next_order, event.priority, self.strict, self.rules)
 
-    def _write(self, case: Case, **fields: Any) -> None:
+    def _row(self, case: Case) -> EventRow | None:
+        """The row that the event has already; it no longer counts as waiting."""
+        if case.row is not None:
+            self._backlog -= case.row.blocking
+        return case.row
+
+    def _keep(self, case: Case, row: EventRow) -> None:
         self.touched = True
-        version = self.head.version + 1
-        if case.row is None:
-            row = EventRow(
-                key=case.key,
-                event=case.event,
-                fingerprint=case.fingerprint,
-                accepted_at=self.now,
-                version=version,
-                **fields,
-            )
-            self.inserts.append(row)
-            return
-        self._backlog -= case.row.blocking
-        self.updates.append(_replace(case.row, version=version, **({"blocking": False, "due": 0.0} | fields)))
+        (self.inserts if case.row is None else self.updates).append(row)
 
     def _outputs(self, cause: Event, events: list[Event]) -> tuple[Message, ...]:
         """Messages of what was sent, with the cause's credits shared among them."""
