@@ -8,7 +8,7 @@ from rich.table import Table
 
 from AgentOperatingSystem.proof.bench.report import Report
 
-_COLUMNS = ("events/s", "+-", "p50 ms", "p99 ms", "CPU ms", "fsyncs", "MiB")
+_COLUMNS = ("events/s", "p50 ms", "p99 ms", "CPU ms", "fsyncs", "MiB")
 
 
 def tables(report: Report) -> Iterator[Table]:
@@ -20,22 +20,20 @@ def tables(report: Report) -> Iterator[Table]:
 
 def _table(scenario: str, contestants: Mapping[str, Any], ratios: Mapping[str, Any]) -> Table:
     title = f"{scenario}  (ratio: events/s of {next(iter(contestants))} to this one's)"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
     table.add_column("", no_wrap=True)
     for column in (*_COLUMNS, "ratio"):
         table.add_column(column, justify="right", no_wrap=True)
-    by_other = {name.partition("/")[2]: f"{ratio['median']:.3g} x" for name, ratio in ratios.items()}
+    by_other = {name.partition("/")[2]: f"{ratio['median']:.3g}" for name, ratio in ratios.items()}
     for name, figures in contestants.items():
         table.add_row(name, *_cells(figures), by_other.get(name, ""))
     return table
 
 
 def _cells(figures: Mapping[str, Any]) -> Iterator[str]:
-    low, high = figures["spread"]["events_per_second"]
     yield f"{figures['events_per_second']:,.0f}"
-    yield f"{(high - low) / 2 / figures['events_per_second']:.0%}"
-    yield f"{figures['p50_ms']:.3f}"
-    yield f"{figures['p99_ms']:.2f}"
+    yield f"{figures['p50_ms']:.2f}"
+    yield f"{figures['p99_ms']:.1f}"
     yield f"{figures['cpu_ms_per_event']:.3f}"
     fsyncs, resident = figures.get("fsyncs_per_event"), figures["rss_mb"]
     yield "" if fsyncs is None else f"{fsyncs:.3g}"
