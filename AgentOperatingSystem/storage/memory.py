@@ -1,14 +1,18 @@
-"""The store in memory: the smallest true implementation of the port, for tests and the simulator.
+"""The stores in memory: the smallest true implementations of the ports, for tests and the simulator.
 
-It keeps encoded bytes, not objects, so that nobody changes what is stored by changing what was read.
+The agents' store keeps encoded bytes, not objects, so that nobody changes what is stored by changing what was read.
 """
 
+import math
+from collections.abc import AsyncIterator
 from typing import Final, TypeVar
 
 import msgspec
 
-from AgentOperatingSystem.errors import Conflict, Duplicate
+from AgentOperatingSystem.clock import Clock, SystemClock
+from AgentOperatingSystem.errors import BlobNotFound, Conflict, Duplicate
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.storage.blob_names import check_content, check_name, name_of
 from AgentOperatingSystem.storage.cursors import event_cursor, place_of
 from AgentOperatingSystem.storage.records import Change, Committed, EventRow, Head, Page, Row, Status
 
@@ -131,6 +135,36 @@ class MemoryAgentStore:
     def _events(self, agent: AgentId) -> list[EventRow]:
         partition = self._partitions.get(agent)
         return partition.all_events() if partition else []
+
+
+class MemoryBlobStore:
+    """`BlobStore` in memory."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.blobs: dict[str, tuple[bytes, float]] = {}
+        """Content and time of the last put, by name."""
+        self._clock = clock or SystemClock()
+
+    async def put(self, content: bytes) -> str:
+        name = name_of(content)
+        self.blobs[name] = (bytes(content), self._clock.now())
+        return name
+
+    async def get(self, name: str) -> bytes:
+        if check_name(name) not in self.blobs:
+            raise BlobNotFound(f"no blob {name}")
+        return check_content(name, self.blobs[name][0])
+
+    async def names(self) -> AsyncIterator[tuple[str, float]]:
+        for name, (_, put_at) in sorted(self.blobs.items()):
+            yield name, put_at
+
+    async def delete(self, name: str, unless_put_after: float) -> bool:
+        _, put_at = self.blobs.get(check_name(name), (b"", -math.inf))
+        if put_at > unless_put_after:
+            return False
+        self.blobs.pop(name, None)
+        return True
 
 
 def _page(found: list[tuple[str, T]], after: str, limit: int) -> Page[T]:

@@ -82,7 +82,7 @@ class BlobStore(Protocol):
     async def get(self, name: str) -> bytes:
         """The content, checked against its name.
 
-        Raises `BlobNotFound`, or `StateUnreadable` where the bytes are damaged.
+        Raises `BlobNotFound`, `StateUnreadable` where the bytes are damaged, `InvalidInput` for what is no blob's name.
         """
         ...
 

@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from AgentOperatingSystem.clock import SystemClock
 from AgentOperatingSystem.messaging import embedded
-from AgentOperatingSystem.storage.memory import MemoryAgentStore
-from AgentOperatingSystem.storage.ports import AgentStore
+from AgentOperatingSystem.storage.folder import FolderBlobStore
+from AgentOperatingSystem.storage.memory import MemoryAgentStore, MemoryBlobStore
+from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
 from AgentOperatingSystem.storage.sqlite import store as sqlite
 from AgentOperatingSystem.storage.sqlite.engine import Engine
 
@@ -61,3 +63,58 @@ def open_store(request: pytest.FixtureRequest) -> AgentStores:
 async def store(open_store: AgentStores, tmp_path: Path) -> AsyncIterator[AgentStore]:
     async with open_store(tmp_path) as store:
         yield store
+
+
+# --- BlobStore --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Blobs:
+    """A blob store, and the hands of an accident."""
+
+    store: BlobStore
+    damage: Callable[[str], None]
+    """Changes the bytes of a blob behind the store's back."""
+    clock: "ManualClock"
+
+
+class ManualClock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.time = 1_767_225_600.0
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+def memory_blobs(folder: Path) -> Blobs:
+    clock = ManualClock()
+    store = MemoryBlobStore(clock)
+
+    def damage(name: str) -> None:
+        content, put_at = store.blobs[name]
+        store.blobs[name] = (b"!" + content[1:], put_at)
+
+    return Blobs(store, damage, clock)
+
+
+def folder_blobs(folder: Path) -> Blobs:
+    clock = ManualClock()
+
+    def damage(name: str) -> None:
+        path = folder / "blobs" / name[:2] / name[2:4] / name
+        path.write_bytes(b"!" + path.read_bytes()[1:])
+
+    return Blobs(FolderBlobStore(folder / "blobs", clock), damage, clock)
+
+
+BLOB_STORES: dict[str, Callable[[Path], Blobs]] = {"memory": memory_blobs, "folder": folder_blobs}
+
+
+@pytest.fixture(params=BLOB_STORES)
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    return BLOB_STORES[request.param](tmp_path)
