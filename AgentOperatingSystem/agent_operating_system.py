@@ -38,6 +38,7 @@ from AgentOperatingSystem.orchestration.pump import Pump
 from AgentOperatingSystem.orchestration.quarantine import QuarantineDesk
 from AgentOperatingSystem.orchestration.registry import Registry
 from AgentOperatingSystem.orchestration.routes import Route
+from AgentOperatingSystem.orchestration.schedules import ScheduleDesk
 from AgentOperatingSystem.orchestration.subscriptions import Subscriptions
 from AgentOperatingSystem.storage.folder import FolderBlobStore
 from AgentOperatingSystem.storage.records import Head, Page
@@ -62,6 +63,7 @@ class AgentOperatingSystem:
     message_bus: ApplicationBus
     lifecycle: Lifecycle
     quarantine: QuarantineDesk
+    schedules: ScheduleDesk
     archive: Archivist
     bus: embedded.EmbeddedBus
     engine: Engine
@@ -93,6 +95,7 @@ class AgentOperatingSystem:
         self.message_bus = ApplicationBus(self.parts, self.mailroom, self.subscriptions, self.config.tenant)
         self.lifecycle = Lifecycle(self.parts, self.kernel)
         self.quarantine = QuarantineDesk(self.parts, self.kernel, self.mailroom)
+        self.schedules = ScheduleDesk(self.parts, self.kernel)
         self.archive = Archivist(self.parts, self.kernel)
         self._pump = Pump(self.kernel, self.parts.bus, self.config.max_concurrent_turns)
         await self.subscriptions.refresh(self.parts, self.config.tenant)
@@ -104,6 +107,14 @@ class AgentOperatingSystem:
         if self._refresh is None:
             self._refresh = asyncio.create_task(self._refresh_forever(), name="aos-subscriptions")
 
+    async def drain(self) -> int:
+        """Hands out no further turn, waits for those under way (at most `drain_timeout_seconds`), and lets go of
+        everybody who still waits for an outcome: their events are kept. Answers how many turns were broken off.
+        """
+        late = await self._started().drain(self.config.drain_timeout_seconds)
+        self.kernel.outcomes.give_up()
+        return late
+
     async def close(self) -> int:
         """Drains (no new turn, those under way end, within `drain_timeout_seconds`) and lets go of everything.
 
@@ -111,10 +122,10 @@ class AgentOperatingSystem:
         """
         if self._pump is None:
             return 0
-        pump, self._pump = self._pump, None
+        late = await self.drain()
+        self._pump = None
         if self._refresh is not None:
             self._refresh.cancel()
-        late = await pump.drain(self.config.drain_timeout_seconds)
         storage.release(self.parts.store)
         await self.parts.bus.close()
         await self.parts.store.close()
@@ -140,12 +151,12 @@ class AgentOperatingSystem:
             self.mailroom.routes = list(self.routes)
         return names
 
-    async def deregister_agent(self, agent: AgentId | str, *, delete: bool = False) -> None:
+    async def deregister_agent(self, agent: AgentId | str, *, delete: bool = False, reason: str = "") -> None:
         """Terminates an agent: its subscriptions end, its state is archived under a tombstone or deleted
         (specification row 12).
         """
         address = self.address(agent)
-        await self.lifecycle.control(address, "terminate")
+        await self.lifecycle.control(address, "terminate", reason)
         await self.subscriptions.remove_agent(self.parts, address)
         if delete:
             await self.lifecycle.purge(address)
@@ -217,7 +228,8 @@ class AgentOperatingSystem:
         )
         await self.bus.open()
         store = sqlite_store.SqliteAgentStore(engine, self.bus)
-        return parts_from(config, self.registry, store, FolderBlobStore(folder / "blobs"), self.bus, self.clock)
+        blobs = FolderBlobStore(folder / "blobs", self.clock)
+        return parts_from(config, self.registry, store, blobs, self.bus, self.clock)
 
     async def _refresh_forever(self) -> None:
         while True:
@@ -255,7 +267,7 @@ def parts_from(config: AOSConfig, registry: Registry, store: Any, blobs: Any, bu
             turn_timeout_seconds=config.turn_timeout_seconds,
             turn_events_max=config.turn_events_max,
         ),
-        limits=Limits(config.event_bytes_max, config.hops_max, config.credits_max),
+        limits=Limits(config.event_bytes_max, config.hops_max, config.credits_max, config.event_depth_max),
         warm_agents_max=config.warm_agents_max,
         inline_bytes_max=config.inline_bytes_max,
     )

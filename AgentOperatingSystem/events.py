@@ -151,6 +151,15 @@ def encode(value: object) -> bytes:
         raise InvalidEvent(f"not a JSON value: {error}") from None
 
 
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether a JSON value is nested deeper than so many levels; looks no deeper than that itself."""
+    if isinstance(value, dict):
+        return levels == 0 or any(is_deeper(part, levels - 1) for part in value.values())
+    if isinstance(value, list):
+        return levels == 0 or any(is_deeper(part, levels - 1) for part in value)
+    return False
+
+
 @lru_cache(maxsize=4096)
 def check_topic(topic: str) -> str:
     """A topic to publish to: dotted words without wildcards. Raises `InvalidTopic`."""

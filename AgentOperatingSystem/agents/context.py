@@ -37,6 +37,7 @@ class Limits:
     event_bytes_max: int = 1 << 20
     hops_max: int = 32
     credits_max: int = 1000
+    event_depth_max: int = 64
 
 
 class Directory(Protocol):

@@ -20,6 +20,7 @@ from AgentOperatingSystem.messaging.hosts import HostLock, become_host, dead_hos
 from AgentOperatingSystem.messaging.inflight import InFlight, marked
 from AgentOperatingSystem.messaging.mailboxes import Mailboxes
 from AgentOperatingSystem.messaging.ports import Turn
+from AgentOperatingSystem.messaging.watchers import Watchers
 from AgentOperatingSystem.storage.sqlite.engine import Engine, Parameters, Statement
 
 SCHEMA: Final = (
@@ -41,8 +42,12 @@ TAKEOVER_SECONDS: Final = 1.0
 DUE_MAX: Final = 1000
 """How many scheduled messages are read at once."""
 
+PUBLICATIONS: Final = "publications"
+"""What a watcher of publications watches."""
+
 Runs = list[tuple[Statement, Parameters]]
 _encode = msgspec.json.Encoder().encode
+_event: Final = msgspec.json.Decoder(Event)
 _message: Final = msgspec.json.Decoder(Message)
 _replace = msgspec.structs.replace
 _log = logging.getLogger(__name__)
@@ -72,7 +77,11 @@ class EmbeddedBus:
         self._mail = Mailboxes(turn_events_max)
         self._stored: set[str] = set()
         """Ids of messages in the mailboxes that have a row in the table."""
+        self._keeping: set[str] = set()
+        """Those of them whose row is being written."""
         self._suspects: dict[str, int] = {}
+        self.watchers = Watchers()
+        """Told of publications, under the name `PUBLICATIONS`."""
         self._lock: HostLock = become_host(self._folder)
         self._marks = InFlight(self._lock.marks, slots=max(1024, 16 * turn_events_max))
         self._alarm: asyncio.TimerHandle | None = None
@@ -93,18 +102,28 @@ class EmbeddedBus:
         self.carried(load, ())
 
     async def offer(self, message: Message) -> None:
+        if message.due > self._clock.now():
+            await self.send([message])
+            return
         self._check_room()
         self._mail.add(self._known(message))
 
     async def keep(self, message: Message) -> None:
-        if message.id in self._mail.messages and message.id not in self._stored:
-            self._stored.add(message.id)
-            await self._engine.write([self._put(message)])
+        unsure = message.id not in self._stored or message.id in self._keeping
+        if message.id in self._mail.messages and unsure:
+            await self._keep([message])
             if message.id not in self._mail.messages:  # it was settled meanwhile, by a commit that knew of no row
                 await self._engine.write([(TAKE, (message.id,))])
 
     def waiting(self, message_id: str) -> Message | None:
         return self._mail.messages.get(message_id)
+
+    async def find(self, message_id: str) -> Message | None:
+        waiting = self._mail.messages.get(message_id)
+        if waiting is not None:
+            return waiting
+        found = self._engine.read("SELECT record FROM queue WHERE id = ?", (message_id,))
+        return _message.decode(found[0][0]) if found else None
 
     async def turns(self) -> AsyncIterator[Turn]:
         async for turn in self._mail.turns():
@@ -122,12 +141,16 @@ class EmbeddedBus:
         asyncio.get_running_loop().call_later(after_seconds, self._mail.release, turn)
 
     async def close(self) -> None:
+        """Keeps what was only offered and no turn has taken, then lets go of everything."""
         self._mail.close()
+        offered = [message for message in self._mail.messages.values() if message.id not in self._stored]
+        if offered:
+            await self._keep(offered)
         if self._alarm is not None:
             self._alarm.cancel()
         if self._patrol is not None:
             self._patrol.cancel()
-        self._marks.close()
+        self._marks.close()  # this host ends in good order: nothing that it was handling is suspect
         self._lock.release(
             remove=not self._engine.read("SELECT 1 FROM queue WHERE host = ? LIMIT 1", (self._lock.host,))
         )
@@ -140,6 +163,18 @@ class EmbeddedBus:
     def commits(self) -> int:
         """How many transactions the file has seen from this process: each is one fsync."""
         return self._engine.commits
+
+    async def publications(self, tenant: str, after: int, limit: int = 100) -> list[tuple[int, Event]]:
+        """Publications of a tenant with their numbers, in the order of their commits, behind number `after`."""
+        found = await self._engine.scan(
+            "SELECT seq, record FROM publications WHERE seq > ? AND tenant = ? ORDER BY seq LIMIT ?",
+            (after, tenant, limit),
+        )
+        return [(seq, _event.decode(record)) for seq, record in found]
+
+    def last_publication(self) -> int:
+        """The number of the latest publication of all tenants; 0 where there is none."""
+        return int(self._engine.read("SELECT coalesce(max(seq), 0) FROM publications")[0][0])
 
     # --- Outbox: in the commit's own transaction ------------------------------------------------------------
 
@@ -161,8 +196,19 @@ class EmbeddedBus:
             self._hand_out(message)
         if receipts:
             self._done(tuple(receipts))
+        self.watchers.notify(PUBLICATIONS)
 
     # --- inside ---------------------------------------------------------------------------------------------
+
+    async def _keep(self, messages: Sequence[Message]) -> None:
+        """Writes the rows of messages that are in the mailboxes; a turn that ends meanwhile takes them with it."""
+        ids = [message.id for message in messages]
+        self._stored.update(ids)
+        self._keeping.update(ids)
+        try:
+            await self._engine.write([self._put(message) for message in messages])
+        finally:
+            self._keeping.difference_update(ids)
 
     def _put(self, message: Message) -> tuple[Statement, Parameters]:
         return PUT, (message.id, self._lock.host, message.due, _encode(message))

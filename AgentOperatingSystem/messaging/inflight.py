@@ -33,11 +33,13 @@ class InFlight:
         """They are no longer."""
         for message_id in message_ids:
             at = self._at.pop(message_id, None)
-            if at is not None:
+            if at is not None and not self._map.closed:
                 self._map[at] = 0
                 self._free.append(at)
 
     def close(self) -> None:
+        """Ends in good order: no mark stays."""
+        self.clear(tuple(self._at))
         self._map.close()
 
 

@@ -63,6 +63,9 @@ class MemoryBus:
         scheduled = self._scheduled.get(message_id)
         return scheduled[0] if scheduled else self._mail.messages.get(message_id)
 
+    async def find(self, message_id: str) -> Message | None:
+        return self.waiting(message_id)
+
     async def turns(self) -> AsyncIterator[Turn]:
         async for turn in self._mail.turns():
             if self._lock_seconds:

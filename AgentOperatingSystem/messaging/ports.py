@@ -53,6 +53,12 @@ class MessageBus(Protocol):
         """
         ...
 
+    async def find(self, message_id: str) -> Message | None:
+        """The message of this id that no turn has consumed yet, wherever it is kept; None also where the broker cannot
+        tell.
+        """
+        ...
+
     def turns(self) -> AsyncIterator[Turn]:
         """Turns as they become due; ends after `close`."""
         ...

@@ -4,7 +4,7 @@ import base64
 
 import msgspec
 
-from AgentOperatingSystem.agents.timers import TIMER
+from AgentOperatingSystem.agents.timers import TIMER, Timer
 from AgentOperatingSystem.errors import Conflict, InvalidInput, UnknownAgent
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.control import commit_and_ring
@@ -64,8 +64,8 @@ class Archivist:
         server = await self._kernel.awaken_fresh(target)
         if server.etag:
             raise Conflict(f"{target} exists here already; terminate and delete it, or import under another address")
-        head = _replace(archive.head, agent=target, version=0)
-        head = await server.with_state(head, base64.b64decode(archive.state), head.schema)
+        head = _replace(archive.head, agent=target)  # its version stays: the rows' places in the history belong to it
+        head = await server.with_state(head, _state_of(archive), head.schema)
         inserts = [_replace(row, event=row.event.to(target), outputs=()) for row in archive.events]
         parts = [*inserts, *archive.rows]
         for at in range(0, max(1, len(parts)), _PART):
@@ -104,10 +104,32 @@ class Archivist:
 
 
 def _read(document: bytes) -> Archive:
+    """The document, if all that lies in it can be read by whoever reads it next. Raises `InvalidInput`."""
     try:
         archive = msgspec.json.decode(document, type=Archive)
-    except msgspec.DecodeError as error:
+        _check_rows(archive)
+        _state_of(archive)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"not an exported agent: {error}") from None
     if archive.format != FORMAT:
         raise InvalidInput(f"the document's format is {archive.format!r}; this system reads {FORMAT!r}")
     return archive
+
+
+def _check_rows(archive: Archive) -> None:
+    for row in archive.rows:
+        if row.kind not in (TIMER, "memory") or row.value is None:
+            raise InvalidInput(
+                f"the document has a row {row.kind[:80]!r} {row.name[:80]!r} that is neither memory nor timer"
+            )
+        msgspec.json.decode(row.value, type=Timer if row.kind == TIMER else object)
+
+
+def _state_of(archive: Archive) -> bytes:
+    try:
+        state = base64.b64decode(archive.state, validate=True)
+    except ValueError as error:
+        raise InvalidInput(f"the document's state is not base64: {error}") from None
+    if state:
+        msgspec.json.decode(state)
+    return state

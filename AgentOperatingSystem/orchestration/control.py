@@ -20,6 +20,6 @@ async def commit_and_ring(parts: Parts, kernel: Kernel, server: ContextMCPServer
     now = parts.clock.now()
     await parts.bus.send([doorbell(server.agent, now + SAFETY_BELL_SECONDS, why)])
     bell = doorbell(server.agent, 0.0, why)
-    await server.commit(change)
+    committed = await server.commit(change)
     kernel.warm.forget(server.agent)
-    await parts.bus.send([bell])
+    await parts.bus.send([bell] if committed.relayed else [*change.outputs, bell])

@@ -73,7 +73,8 @@ class Kernel:
         awake = self.warm.get(agent)
         if awake is None:
             awake = await self._rehydrate(agent)
-            self.warm.put(agent, awake)
+            if awake.broken is None:  # what is broken is looked at anew each time: it may have been mended
+                self.warm.put(agent, awake)
         return awake
 
     async def _rehydrate(self, agent: AgentId) -> Awake:
@@ -109,7 +110,8 @@ class Kernel:
         arrivals = await self._arrivals(awake, turn, applied)
         rings = len(arrivals) < len(turn.messages) and any(message.kind is Kind.DOORBELL for message in turn.messages)
         for case in await intake(parts.store, work, arrivals, rings=rings, broken=awake.broken):
-            await self._handling.handle(awake, work, case)
+            if case.row is not None or case.key not in applied:
+                await self._handling.handle(awake, work, case)
         return work
 
     async def _arrivals(self, awake: Awake, turn: Turn, applied: dict[str, EventRow]) -> list[Case]:

@@ -23,6 +23,8 @@ _LIVE: Final = ("created", "initialized", "running", "sleeping")
 MOVES: Final = (
     ("created", "initialize", "initialized"),
     ("initialized", "start", "running"),
+    ("created", "start", "created"),
+    ("created", "resume", "created"),
     ("sleeping", "start", "sleeping"),
     ("running", "start", "running"),
     ("sleeping", "wake", "running"),

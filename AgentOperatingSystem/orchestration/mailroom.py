@@ -9,13 +9,28 @@ from typing import Any
 
 import msgspec
 
-from AgentOperatingSystem.errors import EventFailed, EventInFlight, IdempotencyKeyReused, InvalidEvent, TooLarge
-from AgentOperatingSystem.events import Event, Message, encode, event_message, fingerprint, publication_message
+from AgentOperatingSystem.errors import (
+    AgentTerminated,
+    EventFailed,
+    EventInFlight,
+    IdempotencyKeyReused,
+    InvalidEvent,
+    TooLarge,
+)
+from AgentOperatingSystem.events import (
+    Event,
+    Message,
+    encode,
+    event_message,
+    fingerprint,
+    is_deeper,
+    publication_message,
+)
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.routes import Route, choose, unrouted
-from AgentOperatingSystem.storage.records import EventRow, Status
+from AgentOperatingSystem.storage.records import Control, EventRow, Head, Status
 
 _replace = msgspec.structs.replace
 _decode = msgspec.json.decode
@@ -29,6 +44,8 @@ class Mailroom:
         self._kernel = kernel
         self._dedupe_seconds = dedupe_seconds
         self.routes = list(routes)
+        self._sending: dict[str, str] = {}
+        """Fingerprints of what is being made durable now, by message id."""
 
     def admit(self, event: Event) -> Event:
         """The event as it will travel: checked, detached from the caller's objects, stamped and addressed.
@@ -61,6 +78,8 @@ class Mailroom:
         event = self.admit(event)
         assert event.agent is not None
         self._check_age(event)
+        awake = self._kernel.warm.get(event.agent)
+        self._refuse_terminated(event.agent, awake.server.head if awake is not None else None)
         key, mark = event.key, fingerprint(event)
         waiter, is_first = self._kernel.outcomes.wait(event.agent, key, mark)
         message = event_message(event, mark)
@@ -75,6 +94,10 @@ class Mailroom:
             if not waiter.done() or waiter.cancelled():
                 self._kernel.outcomes.leave(event.agent, key, waiter)
 
+    def _refuse_terminated(self, agent: AgentId, head: Head | None) -> None:
+        if head is not None and head.control is Control.TERMINATED:
+            raise AgentTerminated(f"{agent} was terminated; it accepts nothing more")
+
     async def accept(self, event: Event) -> tuple[Event, EventRow | None]:
         """Makes an event durable in its mailbox; answers it as addressed, and its row where it was accepted before.
 
@@ -85,13 +108,14 @@ class Mailroom:
         self._check_age(event)
         mark = fingerprint(event)
         known = await self._parts.store.event(event.agent, event.key)
-        if known is not None:
+        if known is None:
+            stored = await self._parts.store.load(event.agent)
+            self._refuse_terminated(event.agent, stored[0] if stored else None)
+        else:
             if known.fingerprint and known.fingerprint != mark:
                 raise IdempotencyKeyReused(f"event {event.id!r} of {event.source!r} was accepted with another body")
             return event, known
-        message = event_message(event, mark)
-        if not self._is_waiting(message):
-            await self._parts.bus.send([message])
+        await self._make_durable(event_message(event, mark))
         return event, None
 
     async def publish(self, event: Event) -> None:
@@ -101,18 +125,33 @@ class Mailroom:
     async def find(self, agent: AgentId, source: str, event_id: str) -> tuple[EventRow | None, bool]:
         """An event's row, and whether it still waits with the broker where there is none."""
         probe = Event(type="aos.probe", source=source, id=event_id, agent=agent)
-        row = await self._parts.store.event(agent, probe.key)
-        return row, row is None and self._parts.bus.waiting(event_message(probe).id) is not None
+        is_waiting = await self._parts.bus.find(event_message(probe).id) is not None
+        row = await self._parts.store.event(agent, probe.key)  # read second: what is in neither was never accepted
+        return row, row is None and is_waiting
+
+    async def _make_durable(self, message: Message) -> None:
+        """Sends a message; one that is in flight already is kept, because its own sender may still be waiting for it.
+
+        Raises `EventInFlight` where the one in flight has another body.
+        """
+        waiting = await self._parts.bus.find(message.id)
+        if waiting is not None:
+            _check_same(message, waiting.fingerprint)
+            await self._parts.bus.keep(waiting)
+            return
+        _check_same(message, self._sending.get(message.id, ""))
+        self._sending[message.id] = message.fingerprint
+        try:
+            await self._parts.bus.send([message])
+        finally:
+            self._sending.pop(message.id, None)
 
     def _is_waiting(self, message: Message) -> bool:
         """Whether the same message is in flight already. Raises `EventInFlight` where it has another body."""
         waiting = self._parts.bus.waiting(message.id)
         if waiting is None or waiting.event is None:
             return False
-        if waiting.fingerprint and waiting.fingerprint != message.fingerprint:
-            raise EventInFlight(
-                f"event {waiting.event.id!r} of {waiting.event.source!r} is in flight with another body", 1.0
-            )
+        _check_same(message, waiting.fingerprint)
         return True
 
     def _detached(self, data: Any) -> Any:
@@ -120,7 +159,11 @@ class Mailroom:
         limit = self._parts.limits.event_bytes_max
         if len(content) > limit:
             raise TooLarge(f"the event's data has {len(content)} bytes; event_bytes_max is {limit}")
-        return _decode(content)
+        value = _decode(content)
+        deepest = self._parts.limits.event_depth_max
+        if content.count(b"[") + content.count(b"{") > deepest and is_deeper(value, deepest):
+            raise InvalidEvent(f"the event's data is nested deeper than event_depth_max, {deepest} levels")
+        return value
 
     def _check_age(self, event: Event) -> None:
         """Older events than the dedupe window are refused: nobody could tell any more whether they are duplicates."""
@@ -129,3 +172,10 @@ class Mailroom:
             raise InvalidEvent(
                 f"event {event.id!r} is {age / 86400:.0f} days old, beyond the dedupe window of this system"
             )
+
+
+def _check_same(message: Message, fingerprint: str) -> None:
+    """Raises `EventInFlight` where the message of this id that is in flight was another one."""
+    if fingerprint and fingerprint != message.fingerprint and message.event is not None:
+        event = message.event
+        raise EventInFlight(f"event {event.id!r} of {event.source!r} is in flight with another body", 1.0)

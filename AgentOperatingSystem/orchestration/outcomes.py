@@ -4,6 +4,7 @@ import asyncio
 
 from AgentOperatingSystem.errors import EventInFlight, IdempotencyKeyReused
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.messaging.watchers import Watchers
 from AgentOperatingSystem.storage.records import EventRow, Status
 
 Waiter = asyncio.Future[EventRow]
@@ -14,6 +15,8 @@ class Outcomes:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[AgentId, str], tuple[str, list[Waiter]]] = {}
+        self.watchers = Watchers()
+        """Told of an agent (its `AgentId`) whenever an event of it moved on."""
 
     def wait(self, agent: AgentId, key: str, fingerprint: str) -> tuple[Waiter, bool]:
         """A future of the event's end, and whether it is the first for this event.
@@ -42,6 +45,7 @@ class Outcomes:
 
     def tell(self, agent: AgentId, row: EventRow) -> None:
         """Hands the row of an event that ended (or was put aside) to whoever waits for it."""
+        self.watchers.notify(agent)
         if row.status is Status.PARKED or not self._waiting:
             return
         known = self._waiting.pop((agent, row.key), None)
@@ -50,6 +54,14 @@ class Outcomes:
         for waiter in known[1]:
             if not waiter.done():
                 _answer(waiter, row, known[0])
+
+    def give_up(self) -> None:
+        """Tells everybody that nothing more will end here: a time-out for those who wait; their events are kept."""
+        waiting, self._waiting = self._waiting, {}
+        for _, waiters in waiting.values():
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_exception(TimeoutError())
 
     def fail(self, agent: AgentId, key: str, error: Exception) -> None:
         """Tells whoever waits that the event could not be handled here."""

@@ -130,7 +130,9 @@ class Work:
 
     def next_tick_is(self, due: float) -> None:
         """The due time of the first timer, known exactly after all timers were looked at."""
-        self._next_tick = due
+        if due != self._next_tick:
+            self._next_tick = due
+            self.touched = True
 
     # --- what is committed ----------------------------------------------------------------------------------
 

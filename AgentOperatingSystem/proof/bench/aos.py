@@ -45,9 +45,7 @@ class Aos:
         await self._aos.initialize()
         await self._aos.register_agent(Worker)
         state = msgspec.json.encode(new_state())
-        await fill(
-            self._aos.engine, (Head(agent=_address(number), version=1, state=state) for number in range(agents))
-        )
+        await fill(self._aos.engine, (Head(agent=_address(number), version=1, state=state) for number in range(agents)))
 
     async def process(self, agent_number: int, event_id: str, text: str) -> Mapping[str, Any]:
         assert self._aos is not None
