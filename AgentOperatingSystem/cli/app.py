@@ -1,0 +1,94 @@
+"""The tree of commands, and the run of one command line.
+
+Called by `main`; the modules of `commands` hang their functions into the tree when they are imported, and import
+whatever is heavy only when they are run.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from AgentOperatingSystem.cli.exits import FAILED, OK, ReaderLeft
+from AgentOperatingSystem.cli.output import note
+
+EVENTS, AGENTS, CARE, SYSTEM = "Events", "Agents", "Care", "System"
+SUMMARY_LENGTH_MAX = 200
+WIDTH_MAX = 100
+
+
+class Sections(TyperGroup):
+    """A group whose help lists its commands by section."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, command in self.commands.items():
+            section = getattr(command, "rich_help_panel", None) or "Commands"
+            sections.setdefault(section, []).append((name, command.get_short_help_str(SUMMARY_LENGTH_MAX)))
+        for section, rows in sections.items():
+            with formatter.section(section):
+                formatter.write_dl(rows)
+
+
+def _tree(name: str, help_text: str, **settings: Any) -> typer.Typer:
+    made = typer.Typer(
+        name=name,
+        help=help_text,
+        cls=Sections,
+        rich_markup_mode=None,  # its help takes 0.3 s to load
+        invoke_without_command=True,
+        pretty_exceptions_enable=False,
+        context_settings={"max_content_width": WIDTH_MAX},
+        **settings,
+    )
+
+    def show_help(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help())
+
+    made.callback()(show_help)
+    return made
+
+
+app = _tree("aos", "The Agent Operating System: perpetual agents that an event wakes, exactly once.")
+schedule = _tree("schedule", "Events that come at their time.", add_completion=False)
+quarantine = _tree("quarantine", "Events that are out of the way until a person decides.", add_completion=False)
+config = _tree("config", "The configuration of this folder and environment.", add_completion=False)
+for group, section in ((schedule, EVENTS), (quarantine, EVENTS), (config, SYSTEM)):
+    app.add_typer(group, rich_help_panel=section)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line and answers its exit code; nothing is raised."""
+    _prepare_streams()
+    try:
+        code = _invoke(sys.argv[1:] if arguments is None else list(arguments))
+        sys.stdout.flush()
+    except (ReaderLeft, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    return code
+
+
+def _invoke(arguments: list[str]) -> int:
+    from AgentOperatingSystem.cli import commands  # noqa: F401  # the import fills the tree
+
+    try:
+        return app(arguments, prog_name="aos", standalone_mode=False) or OK
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "aos"
+        note(f"{error.format_message().rstrip('.')}; see `{path} --help`")
+        return error.exit_code
+    except typer.Abort:
+        return FAILED
+
+
+def _prepare_streams() -> None:
+    """A character that the terminal does not know is spelled out, instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,13 @@
+"""The commands; importing this hangs all of them into the tree, in the order of the help."""
+
+from AgentOperatingSystem.cli.commands import (  # noqa: I001  # the order is that of the help
+    events as events,
+    agents as agents,
+    control as control,
+    schedules as schedules,
+    quarantined as quarantined,
+    archive as archive,
+    serving as serving,
+    settings as settings,
+    checks as checks,
+)

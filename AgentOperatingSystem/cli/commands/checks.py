@@ -1,0 +1,99 @@
+"""`aos doctor`, `bench`, `faults`, `version`: what can be checked on this machine, in minutes, with numbers."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from AgentOperatingSystem.cli.app import CARE, SYSTEM, app
+from AgentOperatingSystem.cli.command import App, Data, Token, Url, command, finish
+from AgentOperatingSystem.cli.exits import FAILED, OK
+from AgentOperatingSystem.cli.output import Output, Table, as_json, note, pairs
+
+
+@command(app, "doctor", CARE)
+def doctor(out: Output, url: Url = None, token: Token = None, folder: Data = None, agents: App = None) -> None:
+    """Check what is configured and what is reachable, and say what to do; exit code 1 where something is wrong."""
+    from AgentOperatingSystem.cli.doctor import examine
+
+    report = examine(url, token, folder, agents)
+    rows = ((finding.status.upper(), finding.name, finding.detail) for finding in report.findings)
+    advice = [f"{finding.name}: {finding.advice}" for finding in report.findings if finding.advice]
+    given = [f"{setting.name} = {setting.value}  ({setting.origin})" for setting in report.settings]
+    out.show(
+        report.document(),
+        Table(("", "WHAT", "FOUND"), rows),
+        "\n".join(["", "configured:", *(f"  {line}" for line in given)] if given else ["", "nothing is configured"]),
+        *(["", "to do:", *(f"  {line}" for line in advice)] if advice else []),
+    )
+    finish(OK if report.is_well else FAILED)
+
+
+@command(app, "bench", CARE)
+def bench(
+    out: Output,
+    only: Annotated[str, typer.Option("--only", metavar="NAMES", help="Loads: many,hot,single,sleeping [all].")] = "",
+    contestants: Annotated[str, typer.Option("--contestants", metavar="NAMES", help="Who takes part [all].")] = "",
+    events: Annotated[int | None, typer.Option("--events", help="Measured events of one run at most.")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Seconds of one run at most.")] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", help="Runs of each, one after the other.")] = None,
+    sleepers: Annotated[
+        int | None, typer.Option("--sleepers", help="Agents in the store, for the load `sleeping`.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="DIR", help="Where the files lie, on a real disk.")
+    ] = None,
+) -> None:
+    """Measure this system on this machine, beside the disk's own limit and others that do the same work."""
+    from AgentOperatingSystem.proof.bench.rounds import Plan, benchmark
+    from AgentOperatingSystem.proof.bench.table import tables
+
+    numbers = {"events": events, "seconds_max": seconds, "rounds": rounds, "sleepers": sleepers, "folder": folder}
+    chosen: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
+    report = benchmark(Plan(only=_names(only), contestants=_names(contestants), **chosen), note)
+    if out.as_json:
+        out.show(report)
+        return
+    from rich.console import Console
+
+    console = Console()
+    for table in tables(report):
+        console.print(table)
+    console.print(as_json(report["machine"]), markup=False, highlight=False)
+
+
+@command(app, "faults", CARE)
+def faults(
+    out: Output,
+    seeds: Annotated[int, typer.Option("--seeds", min=0, help="Simulated worlds: faults in virtual time.")] = 100,
+    kill: Annotated[int, typer.Option("--kill", min=0, help="Real kills, with SIGKILL, of a process at work.")] = 0,
+) -> None:
+    """Break things on purpose, and count what is lost, applied twice or left behind; exit code 1 where anything is."""
+    from AgentOperatingSystem.cli.faults import break_things
+
+    report = break_things(seeds, kill)
+    out.show(report, pairs(report))
+    finish(FAILED if any(report[name] for name in ("lost", "applied_twice", "stuck")) else OK)
+
+
+@command(app, "version", SYSTEM)
+def version(out: Output) -> None:
+    """Show which version this is, and on what it runs."""
+    import platform
+    import sqlite3
+
+    from AgentOperatingSystem import __version__
+
+    found = {
+        "version": __version__,
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "platform": platform.platform(),
+        "executable": sys.executable,
+    }
+    out.show(found, f"aos {__version__} (Python {found['python']}, SQLite {found['sqlite']}, {found['platform']})")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

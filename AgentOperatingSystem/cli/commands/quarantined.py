@@ -1,0 +1,77 @@
+"""`aos quarantine ls|show|redrive|edit|drop`: events that are out of the way until a person decides."""
+
+from typing import Annotated, Any
+
+import typer
+
+from AgentOperatingSystem.cli.app import quarantine
+from AgentOperatingSystem.cli.command import command
+from AgentOperatingSystem.cli.commands.agents import After, Agent, Limit, more, outcome_lines
+from AgentOperatingSystem.cli.output import Output, Table, brief, moment, pairs
+from AgentOperatingSystem.cli.system import Place, System, agent_place, place
+from AgentOperatingSystem.cli.values import json_value
+from AgentOperatingSystem.errors import InvalidInput
+
+Key = Annotated[str, typer.Argument(metavar="EVENT_KEY", help="The event, as `aos quarantine ls` names it.")]
+
+
+@command(quarantine, "ls")
+def ls(system: System, out: Output, limit: Limit = 100, after: After = None) -> None:
+    """List quarantined events, and why they are there."""
+    page = system.get(place("/quarantine", limit=limit, after=after))
+    rows = (
+        (each["agent"], each["event_key"], each["event"]["type"], moment(each["finished_at"]), brief(each["reason"]))
+        for each in page["items"]
+    )
+    headings = ("AGENT", "EVENT_KEY", "TYPE", "SINCE", "REASON")
+    out.show(page, Table(headings, rows, "nothing is quarantined"), *more(page))
+
+
+@command(quarantine, "show")
+def show(agent: Agent, event_key: Key, system: System, out: Output) -> None:
+    """Show one quarantined event."""
+    found = system.get(_place(agent, event_key))
+    out.show(found, pairs(outcome_lines(found)))
+
+
+@command(quarantine, "redrive")
+def redrive(agent: Agent, event_key: Key, system: System, out: Output) -> None:
+    """Put an event back into its mailbox, with all its attempts; an unrouted one is routed again."""
+    _decide(agent, event_key, "redrive", None, system, out)
+
+
+@command(quarantine, "edit")
+def edit(
+    agent: Agent,
+    event_key: Key,
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="The new payload: JSON, @FILE that holds it, or - for standard input.")
+    ],
+    system: System,
+    out: Output,
+) -> None:
+    """Redrive an event with another payload."""
+    _decide(agent, event_key, "edit", {"data": json_value(data)}, system, out)
+
+
+@command(quarantine, "drop")
+def drop(
+    agent: Agent,
+    event_key: Key,
+    system: System,
+    out: Output,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; kept with the event.")] = None,
+) -> None:
+    """End an event as cancelled; its row stays, so that it cannot come again."""
+    _decide(agent, event_key, "drop", {"reason": reason} if reason else None, system, out)
+
+
+def _decide(agent: str, event_key: str, verdict: str, body: Any, system: System, out: Output) -> None:
+    done = system.post(_place(agent, event_key, f"/{verdict}"), body).document
+    out.show(done, f"{done['agent']}: event {done['id']} is {done['status']} ({done['reason']})")
+
+
+def _place(agent: str, event_key: str, rest: str = "") -> Place:
+    if not (event_key.isascii() and event_key.isalnum()):
+        raise InvalidInput(f"event key {event_key!r}: `aos quarantine ls` names them, 32 hexadecimal digits each")
+    return agent_place(agent, f"/{event_key}{rest}", under="quarantine")

@@ -1,0 +1,79 @@
+"""`aos up`, `aos mcp`, `aos init`: a system for the network, one for a model's host, a project to begin with."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from AgentOperatingSystem.cli.app import SYSTEM, app
+from AgentOperatingSystem.cli.command import App, Data, command, finish
+from AgentOperatingSystem.cli.output import Output
+
+if TYPE_CHECKING:
+    from AgentOperatingSystem.config import AOSConfig
+
+
+@command(app, "up", SYSTEM)
+def up(
+    agents: Annotated[
+        str | None, typer.Argument(metavar="APP", help="Where the agents are: package.module or path/app.py [AOS_APP].")
+    ] = None,
+    data: Data = None,
+    host: Annotated[str | None, typer.Option("--host", help="The address to listen on [AOS_HOST, 127.0.0.1].")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", help="The port to listen on [AOS_PORT, 8080]; 0 takes a free one.")
+    ] = None,
+    reload: Annotated[bool, typer.Option("--reload", help="Start again whenever a file of the app changes.")] = False,
+) -> None:
+    """Run a system on this machine, until Ctrl-C.
+
+    It listens on loopback, makes a token at its first start, and keeps everything in one folder.
+    """
+    from AgentOperatingSystem.api import create_app
+    from AgentOperatingSystem.config import AOSConfig
+    from AgentOperatingSystem.hosting.local import serve
+
+    config = AOSConfig(app=agents, data_dir=data, host=host, port=port)
+    finish(serve(config, config.app, door=create_app, reload=reload))
+
+
+@command(app, "mcp", SYSTEM)
+def mcp(data: Data = None, agents: App = None) -> None:
+    """Offer the agents to a model's host, over the Model Context Protocol on standard input and output."""
+    from AgentOperatingSystem.config import AOSConfig
+
+    asyncio.run(_serve_mcp(AOSConfig(app=agents, data_dir=data)))
+
+
+async def _serve_mcp(config: "AOSConfig") -> None:
+    from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
+    from AgentOperatingSystem.config import load_app
+    from AgentOperatingSystem.mcp.server import serve_stdio
+
+    async with AgentOperatingSystem(config) as aos:
+        if config.app is not None:
+            await aos.register_app(load_app(config.app))
+        aos.start()
+        await serve_stdio(aos)
+
+
+@command(app, "init", SYSTEM)
+def init(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The project's name; a folder of that name is made here.")
+    ],
+    out: Output,
+) -> None:
+    """Make a project: agents, their test, settings, and how to run it."""
+    from AgentOperatingSystem.cli.project import make_project
+
+    made = make_project(name)
+    document = {"project": name, "folder": made.folder, "files": made.files}
+    out.show(document, *(f"{made.folder}/{file}" for file in made.files), _NEXT.format(folder=made.folder))
+
+
+_NEXT = """
+next:
+  cd {folder}
+  aos up
+  aos send greeter '{{"name": "Ada"}}' --wait 5    (in another terminal)"""

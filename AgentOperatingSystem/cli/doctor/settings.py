@@ -1,0 +1,49 @@
+"""The configuration: whether it can be read, fits together, and names agents that load."""
+
+from collections.abc import Iterator
+
+from AgentOperatingSystem.cli.doctor.findings import Finding, fault, ok, warning
+from AgentOperatingSystem.config import AOSConfig, load_app
+from AgentOperatingSystem.errors import AOSError, ConfigurationError
+from AgentOperatingSystem.orchestration.applications import agents_of
+from AgentOperatingSystem.orchestration.registry import Registry
+
+_LOOPBACK = ("127.", "localhost", "::1")
+_NOT_BUILT_IN = (
+    "storage_connection_string",
+    "storage_account_url",
+    "servicebus_connection_string",
+    "servicebus_fully_qualified_namespace",
+)
+
+
+def unreadable(error: ConfigurationError) -> Finding:
+    """The finding where there is no configuration to look at."""
+    return fault("configuration", str(error), "correct what the line names; docs/configuration.md lists every setting")
+
+
+def checks(config: AOSConfig) -> Iterator[Finding]:
+    """What the configuration says, and whether that can work."""
+    yield ok("configuration", f"environment {config.environment}, tenant {config.tenant}")
+    for name in _NOT_BUILT_IN:
+        if getattr(config, name) is not None:
+            yield fault(
+                name, f"is set by {config.origin(name)}", "this build has only the embedded store: remove the setting"
+            )
+    if not config.host.startswith(_LOOPBACK) and config.token is None:
+        yield fault("exposure", f"{config.host} is not loopback and there is no token", "set AOS_TOKEN")
+    yield app(config.app)
+
+
+def app(spec: str | None) -> Finding:
+    """Whether the user's agents can be loaded."""
+    if spec is None:
+        return warning(
+            "app", "no agents are named", "set AOS_APP, or start with `aos up APP`; `aos init NAME` makes some"
+        )
+    try:
+        registry = Registry()
+        names = [registry.register(agent).name for agent in agents_of(load_app(spec))]
+    except AOSError as error:
+        return fault("app", str(error), "correct the module, or the setting `app`")
+    return ok("app", f"{spec}: {', '.join(names)}")

@@ -1,0 +1,123 @@
+"""Which system a command speaks to: the server that `--url` names, the one on this machine, or the data folder itself.
+
+Commands ask for places of the HTTP API. Where no server runs on this machine, the same requests are answered by the
+same API inside of this process, over the files that the server would use (`direct`): one client, two transports.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+from AgentOperatingSystem.cli.client import ANSWER_SECONDS, Answer, Client, Query, StreamEvent
+from AgentOperatingSystem.cli.exits import NobodyListens, NotReachable
+from AgentOperatingSystem.cli.output import note
+from AgentOperatingSystem.cli.values import read_token
+from AgentOperatingSystem.config import ClientSettings
+from AgentOperatingSystem.ids import AgentId
+
+API: Final = "/api/v1"
+_LOOPBACK: Final = ("http://127.", "http://localhost", "http://[::1]")
+
+
+class Place(NamedTuple):
+    """A path of the API with its query."""
+
+    path: str
+    query: Query
+
+
+class System:
+    """The system behind a command. Every method raises `NotReachable` and `Problem`."""
+
+    answers_directly = True
+    """Whether the data folder itself will do where no server runs."""
+
+    def __init__(self, settings: ClientSettings, app: str | None) -> None:
+        self.settings = settings
+        self.app = app
+        self.url = settings.url or local_url(settings)
+        self.token = settings.token or self._local_token()
+        self._client = Client(self.url, self.token)
+
+    def get(self, place: Place, *, timeout_seconds: float = ANSWER_SECONDS) -> Any:
+        """The document that lies there."""
+        return self._request("GET", place, timeout_seconds=timeout_seconds).document
+
+    def post(
+        self, place: Place, body: Any = None, *, timeout_seconds: float = ANSWER_SECONDS, may_create: bool = False
+    ) -> Answer:
+        """Has something done. `may_create` allows a data folder that is not there yet."""
+        return self._request("POST", place, body, timeout_seconds, may_create)
+
+    def delete(self, place: Place) -> Any:
+        """Has something removed, and answers what it was."""
+        return self._request("DELETE", place).document
+
+    def stream(self, place: Place, last_event_id: str = "") -> Iterator[StreamEvent]:
+        """Server-sent events, until the server ends the stream."""
+        return self._client.stream(place.path, place.query, last_event_id)
+
+    def close(self) -> None:
+        """Lets go of connections, and of the data folder where it was opened."""
+        self._client.close()
+
+    def _request(
+        self,
+        method: str,
+        place: Place,
+        body: Any = None,
+        timeout_seconds: float = ANSWER_SECONDS,
+        may_create: bool = False,
+    ) -> Answer:
+        try:
+            return self._client.request(method, *place, body, timeout_seconds)
+        except NobodyListens as error:
+            if self.settings.url is not None:
+                raise
+            self._check_direct(error, may_create)
+        self._go_direct(reads=method == "GET")
+        return self._client.request(method, *place, body, timeout_seconds)
+
+    def _check_direct(self, error: NobodyListens, may_create: bool) -> None:
+        """Whether the data folder itself can answer. Raises `NotReachable` and says what to do where it cannot."""
+        if not self.answers_directly:
+            raise NotReachable(f"{error}; start one with `aos up`, or name another with --url") from error
+        folder = self.settings.data_dir
+        if not may_create and not (folder / "aos.db").is_file():
+            raise NotReachable(
+                f"{error}, and {folder} holds no data; start a system with `aos up`, or name one: --url, --data"
+            ) from error
+
+    def _go_direct(self, reads: bool) -> None:
+        from AgentOperatingSystem.cli.direct import open_directly  # brings the whole system into this process
+
+        note(f"no system answers at {self.url}; working on {self.settings.data_dir} directly")
+        self._client.close()
+        self._client = open_directly(self.settings.data_dir, self.app, reads=reads)
+
+    def _local_token(self) -> str | None:
+        """The token that a server on this machine keeps in its data folder; it is told to nobody else."""
+        return read_token(self.settings.data_dir) if self.url.startswith(_LOOPBACK) else None
+
+
+class Server(System):
+    """A system that runs: for what the files alone cannot answer."""
+
+    answers_directly = False
+
+
+def local_url(settings: ClientSettings) -> str:
+    """Where the server of these settings is found from this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def place(path: str, **query: str | int | float | bool | None) -> Place:
+    """A place of the API; what is None in the query is left out."""
+    return Place(API + path, query)
+
+
+def agent_place(agent: str, rest: str = "", under: str = "agents", **query: str | int | float | bool | None) -> Place:
+    """A place of an agent as typed, `name` or `name/key`. Raises `InvalidAgentId`."""
+    address = AgentId.parse(agent)
+    return place(f"/{under}/{quote(address.name, safe='')}{rest}", key=address.key or None, **query)
