@@ -14,6 +14,7 @@ from AgentOperatingSystem.storage.memory import MemoryAgentStore, MemoryBlobStor
 from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
 from AgentOperatingSystem.storage.sqlite import store as sqlite
 from AgentOperatingSystem.storage.sqlite.engine import Engine
+from tests.clocks import ManualClock
 
 AgentStores = Callable[[Path], AbstractAsyncContextManager[AgentStore]]
 
@@ -75,20 +76,7 @@ class Blobs:
     store: BlobStore
     damage: Callable[[str], None]
     """Changes the bytes of a blob behind the store's back."""
-    clock: "ManualClock"
-
-
-class ManualClock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.time = 1_767_225_600.0
-
-    def now(self) -> float:
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += seconds
+    clock: ManualClock
 
 
 def memory_blobs(folder: Path) -> Blobs:
