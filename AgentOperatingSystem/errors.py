@@ -5,7 +5,7 @@
     ├── InvalidInput                   the caller sent something that can never work
     │   ├── InvalidEvent · InvalidAgentId · InvalidSchedule · InvalidTopic · InvalidHandler
     │   ├── IdempotencyKeyReused       same key, another body
-    │   └── TooLarge
+    │   └── TooLarge · UnsupportedMediaType
     ├── NotFound                       UnknownAgent · UnknownEvent · UnknownSchedule · BlobNotFound
     ├── Refused                        the request is fine, the moment or the caller is not
     │   ├── Unauthorized · Forbidden
@@ -97,6 +97,12 @@ class TooLarge(InvalidInput):
     """A body, a state or an output is over its limit."""
 
     code, status = "too-large", 413
+
+
+class UnsupportedMediaType(InvalidInput):
+    """The body is of a type that this route does not read."""
+
+    code, status = "unsupported-media-type", 415
 
 
 class NotFound(AOSError):

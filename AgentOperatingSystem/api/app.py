@@ -1,0 +1,87 @@
+"""The HTTP application: which routes there are, what stands in front of them, and what becomes of their errors.
+
+    request → guard (draining, host, token) → route → system
+                 ↑ errors become problems (RFC 9457)
+
+Made by `create_app` for a system that is initialized; served by `hosting/local.py`, or by any ASGI server.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from AgentOperatingSystem import __version__
+from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
+from AgentOperatingSystem.api import agents, archive, control, health, openapi, quarantine, schedules, stream
+from AgentOperatingSystem.api.answers import answer
+from AgentOperatingSystem.api.door import Door
+from AgentOperatingSystem.api.events import GetEvent, PostAnyEvent, PostEvent
+from AgentOperatingSystem.api.guard import GITHUB, Guard
+from AgentOperatingSystem.api.plain import PLAIN
+from AgentOperatingSystem.api.webhooks import GitHubWebhook
+
+DESCRIPTION = "Perpetual agents: an event wakes one, is applied exactly once, and its results are published."
+ROUTERS = (
+    control.router,
+    agents.router,
+    schedules.router,
+    quarantine.router,
+    archive.router,
+    stream.router,
+    health.router,
+)
+
+
+def create_app(aos: AgentOperatingSystem, *, token: str) -> FastAPI:
+    """The doors of `aos`, behind a bearer token. `app.state.door.drain()` has them refuse everything new."""
+    door = Door(aos, token)
+    app = FastAPI(
+        title="Agent Operating System",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        routes=_plain_routes(door),
+        exception_handlers={HTTPException: _hand_on, RequestValidationError: _hand_on},
+    )
+    app.state.door = door
+    app.add_middleware(Guard, door=door)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_route("/openapi.json", _show_description)
+    app.add_route("/docs", _show_page)
+    return app
+
+
+def _plain_routes(door: Door) -> list[BaseRoute]:
+    """The routes that are plain ASGI, the busiest first."""
+    return [
+        Route("/api/v1/agents/{name}/events", PostEvent(door), methods=["POST"]),
+        Route("/api/v1/agents/{name}/events/{id:path}", GetEvent(door), methods=["GET"]),
+        Route("/api/v1/events", PostAnyEvent(door), methods=["POST"]),
+        Route(GITHUB, GitHubWebhook(door), methods=["POST"]),
+    ]
+
+
+async def _hand_on(request: Request, error: Exception) -> Response:
+    """Leaves an error to the guard, which answers all of them alike."""
+    raise error
+
+
+def _description(app: Any) -> dict[str, Any]:
+    return openapi.describe(app, PLAIN)
+
+
+async def _show_description(request: Request) -> Response:
+    return answer(_description(request.app))
+
+
+async def _show_page(request: Request) -> Response:
+    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return HTMLResponse(openapi.page(_description(request.app)), headers=headers)

@@ -1,0 +1,73 @@
+"""From an event to the answer that its sender gets: accepted with the address of its outcome, or waited for.
+
+Fed by the routes for events, CloudEvents and webhooks; hands the event to the mailroom.
+"""
+
+import math
+from urllib.parse import parse_qsl
+
+from starlette.types import Scope, Send
+
+from AgentOperatingSystem.api.answers import send_json
+from AgentOperatingSystem.api.door import Door
+from AgentOperatingSystem.api.views import accepted_view, outcome_view
+from AgentOperatingSystem.errors import AgentTerminated, InvalidInput
+from AgentOperatingSystem.events import Event
+
+WAIT_SECONDS_MAX = 300.0
+
+
+def query(scope: Scope) -> dict[str, str]:
+    """The query's parameters. Raises `InvalidInput` where one is given twice."""
+    text = scope["query_string"]
+    if not text:
+        return {}
+    pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True)
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise InvalidInput("a parameter of the query is given twice")
+    return found
+
+
+def wait_seconds(parameters: dict[str, str]) -> float:
+    """How long the sender waits for the result; 0 where it does not. Raises `InvalidInput`."""
+    text = parameters.get("wait", "")
+    try:
+        seconds = float(text) if text else 0.0
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= WAIT_SECONDS_MAX:  # not true of NaN either
+        raise InvalidInput(f"wait={text[:80]!r}: give a number of seconds from 0 to {WAIT_SECONDS_MAX:g}")
+    return seconds
+
+
+async def take_in(door: Door, event: Event, seconds: float, send: Send) -> None:
+    """Accepts an event and answers 202, or 200 with its outcome where it ended within `seconds`.
+
+    Raises what `Mailroom.process` raises, `AgentTerminated` and `Forbidden`.
+    """
+    mailroom = door.aos.mailroom
+    event = addressed(door, event)
+    assert event.agent is not None
+    if seconds:
+        if await door.is_terminated(event.agent):
+            raise AgentTerminated(f"{event.agent} was terminated; it accepts nothing more")
+        row = await mailroom.process(event, seconds)
+        if row is not None:
+            await send_json(send, outcome_view(row))
+            return
+    else:
+        event, _ = await mailroom.accept(event)
+    accepted = accepted_view(event)
+    await send_json(send, accepted, 202, accepted.outcome)
+
+
+def addressed(door: Door, event: Event) -> Event:
+    """The event with its recipient, chosen by the routes where it names none. Raises `Forbidden`."""
+    if event.agent is None:
+        event = door.aos.mailroom.admit(event)
+    else:
+        door.check_writable(event.agent)
+    if event.reply_to is not None:
+        door.check_writable(event.reply_to)
+    return event
