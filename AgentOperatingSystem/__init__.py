@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from AgentOperatingSystem.agents.base_agent import BaseAgent, RestartPolicy, on_failure
     from AgentOperatingSystem.agents.context import Context
     from AgentOperatingSystem.config import AOSConfig
-    from AgentOperatingSystem.errors import AOSError, Quarantine, Retryable, Terminal, Unavailable
+    from AgentOperatingSystem.errors import AOSError, EventFailed, Quarantine, Retryable, Terminal, Unavailable
     from AgentOperatingSystem.events import Event
     from AgentOperatingSystem.ids import AgentId
     from AgentOperatingSystem.mcp.context_server import ContextMCPServer
@@ -28,6 +28,7 @@ _HOME = {
     "Context": "agents.context",
     "ContextMCPServer": "mcp.context_server",
     "Event": "events",
+    "EventFailed": "errors",
     "Quarantine": "errors",
     "RestartPolicy": "agents.base_agent",
     "Retryable": "errors",
@@ -45,6 +46,7 @@ __all__ = [
     "Context",
     "ContextMCPServer",
     "Event",
+    "EventFailed",
     "Quarantine",
     "RestartPolicy",
     "Retryable",

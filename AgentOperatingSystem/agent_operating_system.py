@@ -92,7 +92,9 @@ class AgentOperatingSystem:
         storage.use(self.parts.store, self.parts.blobs)
         self.kernel = Kernel(self.parts)
         self.mailroom = Mailroom(self.parts, self.kernel, self.routes, self.config.dedupe_days * DAY_SECONDS)
-        self.message_bus = ApplicationBus(self.parts, self.mailroom, self.subscriptions, self.config.tenant)
+        self.message_bus = ApplicationBus(
+            self.parts, self.mailroom, self.subscriptions, self.config.tenant, self.start
+        )
         self.lifecycle = Lifecycle(self.parts, self.kernel)
         self.quarantine = QuarantineDesk(self.parts, self.kernel, self.mailroom)
         self.schedules = ScheduleDesk(self.parts, self.kernel)

@@ -4,6 +4,7 @@ Everything is durable: a publication is kept when `publish` returns, a subscript
 fails is retried and in the end quarantined like any agent's event.
 """
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +21,16 @@ from AgentOperatingSystem.orchestration.subscriptions import Subscriptions
 class ApplicationBus:
     """`aos.message_bus`."""
 
-    def __init__(self, parts: Parts, mailroom: Mailroom, subscriptions: Subscriptions, tenant: str) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        mailroom: Mailroom,
+        subscriptions: Subscriptions,
+        tenant: str,
+        start: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`start` begins to hand out turns: whoever sends something here expects that it is handled."""
+        self._start = start
         self._parts = parts
         self._mailroom = mailroom
         self._subscriptions = subscriptions
@@ -32,6 +42,7 @@ class ApplicationBus:
             type=topic, topic=check_topic(topic), source=source, id=id or uuid4().hex, data=message, tenant=self._tenant
         )
         event = self._mailroom.stamp(event)
+        self._start()
         await self._mailroom.publish(event)
         return event
 
@@ -62,6 +73,7 @@ class ApplicationBus:
         self, to: AgentId | str, message: Any = None, *, sender: AgentId | str | None = None, **fields: Any
     ) -> Event:
         """Fire and forget, to one agent: durable when this returns. Raises as `Mailroom.accept` does."""
+        self._start()
         event, _ = await self._mailroom.accept(self._event(to, message, sender, fields))
         return event
 
@@ -85,6 +97,7 @@ class ApplicationBus:
 
     async def result(self, event: Event, timeout_seconds: float | None) -> Any:
         """Has an event handled and answers its result. Raises as `request` does."""
+        self._start()
         row = await self._mailroom.process(event, timeout_seconds)
         if row is None:
             raise RequestTimedOut(
