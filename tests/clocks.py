@@ -1,4 +1,8 @@
-"""A clock for tests that wait for nothing."""
+"""Time that belongs to the test: a clock that it moves, and a loop that it moves."""
+
+import asyncio
+
+from AgentOperatingSystem.clock import LoopClock
 
 
 class ManualClock:
@@ -12,3 +16,34 @@ class ManualClock:
 
     async def sleep(self, seconds: float) -> None:
         self.time += seconds
+
+
+class ManualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time stands still until `advance`, while threads and files work in real time.
+
+    Tests get one by the marker `manual_time`; `LoopClock` follows it.
+    """
+
+    def __init__(self) -> None:
+        self.moment = 0.0
+        super().__init__()
+
+    def time(self) -> float:
+        return self.moment
+
+
+CLOCK = LoopClock()
+
+
+async def settle(rounds: int = 20) -> None:
+    """Lets everybody run who can run now."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+
+
+async def advance(seconds: float) -> None:
+    """Time passes, at once; whoever waited for it runs."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, ManualLoop), "mark the test with manual_time"
+    loop.moment += seconds
+    await settle()

@@ -1,7 +1,9 @@
 """What every test may use: `@pytest.mark.virtual_time` runs an async test, with its fixtures, where an hour's sleep
 costs nothing.
 
-`@pytest.mark.virtual_time(grace_seconds=0.01)` gives threads (a SQLite writer, a socket) that much real time before each jump.
+`@pytest.mark.virtual_time(grace_seconds=0.01)` gives threads (a SQLite writer, a socket) that much real time before
+each jump.
+`@pytest.mark.manual_time` runs it where time stands still until the test calls `tests.clocks.advance`.
 """
 
 import asyncio
@@ -11,6 +13,7 @@ from functools import partial
 import pytest
 
 from AgentOperatingSystem.proof.simulator.virtual_loop import VirtualLoop
+from tests.clocks import ManualLoop
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -19,10 +22,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "virtual_time(grace_seconds=0): run the test on a loop that jumps over waiting time"
     )
+    config.addinivalue_line("markers", "manual_time: run the test on a loop whose time stands still until it is moved")
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, LoopFactory]:
     """Which event loop a test gets: exactly one, so that its name does not change."""
+    if item.get_closest_marker("manual_time") is not None:
+        return {"manual": ManualLoop}
     marker = item.get_closest_marker("virtual_time")
     if marker is None:
         return {"real": asyncio.new_event_loop}

@@ -16,7 +16,7 @@ import msgspec
 from AgentOperatingSystem.clock import Clock
 from AgentOperatingSystem.errors import Overloaded
 from AgentOperatingSystem.events import Event, Kind, Message, event_message
-from AgentOperatingSystem.messaging.hosts import HostLock, become_host, dead_hosts
+from AgentOperatingSystem.messaging.hosts import HostLock, become_host, dead_hosts, is_host
 from AgentOperatingSystem.messaging.inflight import InFlight, marked
 from AgentOperatingSystem.messaging.mailboxes import Mailboxes
 from AgentOperatingSystem.messaging.ports import Turn
@@ -86,10 +86,12 @@ class EmbeddedBus:
         self._marks = InFlight(self._lock.marks, slots=max(1024, 16 * turn_events_max))
         self._alarm: asyncio.TimerHandle | None = None
         self._patrol: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def open(self) -> None:
         """Takes over what dead hosts left, and begins to look after scheduled messages."""
         await self._take_over()
+        await self._adopt_orphans()
         self._ring_when_due()
         self._patrol = asyncio.create_task(self._patrol_forever(), name="aos-patrol")
 
@@ -143,6 +145,9 @@ class EmbeddedBus:
 
     async def close(self) -> None:
         """Keeps what was only offered and no turn has taken, then lets go of everything."""
+        if self._closed:
+            return
+        self._closed = True
         self._mail.close()
         offered = [message for message in self._mail.messages.values() if message.id not in self._stored]
         if offered:
@@ -233,8 +238,9 @@ class EmbeddedBus:
         """A message whose row is durable goes to its mailbox, or waits in the table for its time."""
         if message.due > self._clock.now():
             self._ring_at(message.due)
-        elif self._mail.add(self._known(message)):
-            self._stored.add(message.id)
+        else:
+            self._mail.add(self._known(message))
+            self._stored.add(message.id)  # also where it was here already, as an offer without a row
 
     def _known(self, message: Message) -> Message:
         """The message, with the number of hosts that died of it."""
@@ -299,6 +305,14 @@ class EmbeddedBus:
             runs: Runs = [(SUSPECT, (message_id,)) for message_id in marked(dead.marks)]
             await self._engine.write([*runs, (ADOPT, (self._lock.host, dead.host))])
             dead.release(remove=True)
+            self._reload()
+
+    async def _adopt_orphans(self) -> None:
+        """Messages of hosts without a lock file, as in a restored backup, would wait for ever for their host."""
+        hosts = {host for (host,) in self._engine.read("SELECT DISTINCT host FROM queue")}  # first: locks precede rows
+        orphaned = [host for host in hosts if not is_host(self._folder, host)]
+        if orphaned:
+            await self._engine.write([(ADOPT, (self._lock.host, host)) for host in orphaned])
             self._reload()
 
     def _reload(self) -> None:

@@ -46,8 +46,9 @@ class MemoryBus:
     # --- MessageBus ------------------------------------------------------------------------------------------------
 
     async def send(self, messages: Sequence[Message]) -> None:
-        """Accepts messages. Raises `Overloaded` where `pending_max` messages wait already."""
-        if self.pending() >= self._pending_max:
+        """Accepts messages. Raises `Overloaded` where `pending_max` messages wait already; doorbells always pass."""
+        rings_only = all(message.kind is Kind.DOORBELL for message in messages)
+        if not rings_only and self.pending() >= self._pending_max:
             raise Overloaded(f"{self.pending()} messages wait already; the limit is {self._pending_max}", 1.0)
         for message in messages:
             if self._is_new(message):

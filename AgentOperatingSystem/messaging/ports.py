@@ -32,7 +32,7 @@ class MessageBus(Protocol):
     async def send(self, messages: Sequence[Message]) -> None:
         """Accepts messages durably; each is held back until its `due`. A message id seen before may be swallowed.
 
-        Raises `Overloaded` where too much is waiting already.
+        Raises `Overloaded` where too much is waiting already; doorbells are always taken, because control rings them.
         """
         ...
 
@@ -72,5 +72,5 @@ class MessageBus(Protocol):
         ...
 
     async def close(self) -> None:
-        """Hands out no further turn and lets go of all resources."""
+        """Hands out no further turn and lets go of all resources. Closing twice is the same as once."""
         ...

@@ -1,20 +1,23 @@
 """Every backend by name. A new one is a function here and a line in its table: all suites run on it then."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from AgentOperatingSystem.clock import SystemClock
+from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.messaging import embedded
+from AgentOperatingSystem.messaging.memory import MemoryBus
+from AgentOperatingSystem.messaging.ports import MessageBus
 from AgentOperatingSystem.storage.folder import FolderBlobStore
 from AgentOperatingSystem.storage.memory import MemoryAgentStore, MemoryBlobStore
 from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
 from AgentOperatingSystem.storage.sqlite import store as sqlite
 from AgentOperatingSystem.storage.sqlite.engine import Engine
-from tests.clocks import ManualClock
+from tests.clocks import CLOCK, ManualClock
 
 AgentStores = Callable[[Path], AbstractAsyncContextManager[AgentStore]]
 
@@ -106,3 +109,50 @@ BLOB_STORES: dict[str, Callable[[Path], Blobs]] = {"memory": memory_blobs, "fold
 @pytest.fixture(params=BLOB_STORES)
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
     return BLOB_STORES[request.param](tmp_path)
+
+
+# --- MessageBus -------------------------------------------------------------------------------------------------------
+
+
+Copies = Callable[[Event], Sequence[Event]]
+
+
+@dataclass
+class BusMaker:
+    """Opens one backend in a folder; what was opened is closed at the end of the test."""
+
+    open_bus: Callable[..., AbstractAsyncContextManager[MessageBus]]
+    folder: Path
+    stack: AsyncExitStack
+
+    async def __call__(self, copies: Copies = lambda event: (), **limits: int) -> MessageBus:
+        return await self.stack.enter_async_context(self.open_bus(self.folder, copies, **limits))
+
+
+@asynccontextmanager
+async def memory_bus(folder: Path, copies: Copies, **limits: int) -> AsyncIterator[MessageBus]:
+    bus = MemoryBus(CLOCK, copies, **limits)
+    yield bus
+    await bus.close()
+
+
+@asynccontextmanager
+async def embedded_bus(folder: Path, copies: Copies, **limits: int) -> AsyncIterator[MessageBus]:
+    engine = Engine(folder / "bus.db", embedded.SCHEMA)
+    bus = embedded.EmbeddedBus(engine, folder, CLOCK, copies, **limits)
+    await bus.open()
+    yield bus
+    await bus.close()
+    await engine.close()
+
+
+BUSES: dict[str, Callable[..., AbstractAsyncContextManager[MessageBus]]] = {
+    "memory": memory_bus,
+    "embedded": embedded_bus,
+}
+
+
+@pytest.fixture(params=BUSES)
+async def make_bus(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BusMaker]:
+    async with AsyncExitStack() as stack:
+        yield BusMaker(BUSES[request.param], tmp_path, stack)
