@@ -44,6 +44,11 @@ def dead_hosts(folder: Path, own: HostLock) -> list[HostLock]:
     return [lock for lock in locks if lock is not None]
 
 
+def is_host(folder: Path, host: str) -> bool:
+    """Whether a host, alive or dead, has a lock file here."""
+    return (folder / f"{host}.lock").exists()
+
+
 def _try(path: Path) -> HostLock | None:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
