@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from AgentOperatingSystem.cli.exits import FAILED, OK, ReaderLeft
+from AgentOperatingSystem.cli.exits import FAILED, OK, USAGE, ReaderLeft
 from AgentOperatingSystem.cli.output import note
 
 EVENTS, AGENTS, CARE, SYSTEM = "Events", "Agents", "Care", "System"
@@ -76,6 +76,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _invoke(arguments: list[str]) -> int:
     from AgentOperatingSystem.cli import commands  # noqa: F401  # the import fills the tree
 
+    unreadable = [place for place, text in enumerate(arguments, 1) if not text.isascii() and _is_broken(text)]
+    if unreadable:
+        note(f"argument {unreadable[0]} is not valid UTF-8")
+        return USAGE
     try:
         return app(arguments, prog_name="aos", standalone_mode=False) or OK
     except typer.TyperException as error:
@@ -85,6 +89,11 @@ def _invoke(arguments: list[str]) -> int:
         return error.exit_code
     except typer.Abort:
         return FAILED
+
+
+def _is_broken(text: str) -> bool:
+    """Whether bytes of the command line could not be read as text."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _prepare_streams() -> None:

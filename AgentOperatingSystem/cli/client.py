@@ -4,6 +4,7 @@ Used by `system`, which says where to and with which token; the same client runs
 transport, inside of this process.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import httpx2
 
 from AgentOperatingSystem.cli.exits import NobodyListens, NotReachable, Problem
+from AgentOperatingSystem.errors import InvalidInput
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
@@ -52,25 +54,27 @@ class Client:
     def request(
         self, method: str, path: str, query: Query, body: Any = None, timeout_seconds: float = ANSWER_SECONDS
     ) -> Answer:
-        """Sends one request and reads its answer; `body` is JSON, or bytes that are JSON already."""
-        content = {"content": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
+        """Sends one request and reads its answer; `body` is a JSON value, or bytes that are JSON already.
+
+        Raises `InvalidInput` where the value is none.
+        """
+        content = _encoded(body) if body is not None else None
         with self._translated(timeout_seconds):
             response = self._http.request(
                 method,
                 path,
                 params=_given(query),
-                headers={"Content-Type": "application/json"} if content else {},
+                content=content,
+                headers={"Content-Type": "application/json"} if content is not None else {},
                 timeout=httpx2.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
-                **content,
             )
         return Answer(response.status_code, self._document(response))
 
-    def stream(self, path: str, query: Query, last_event_id: str = "") -> Iterator[StreamEvent]:
+    def stream(self, path: str, query: Query) -> Iterator[StreamEvent]:
         """Server-sent events as they come, until the server ends the stream."""
-        headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         with (
             self._translated(_STREAM.read or 0.0),
-            self._http.stream("GET", path, params=_given(query), headers=headers, timeout=_STREAM) as response,
+            self._http.stream("GET", path, params=_given(query), timeout=_STREAM) as response,
         ):
             if response.status_code != 200:
                 response.read()
@@ -107,11 +111,16 @@ class Client:
             raise NotReachable(f"{self.url} did not answer within {timeout_seconds:g} s") from error
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise NotReachable(f"{self.url} broke off: {_reason(error)}") from error
-        except (httpx2.InvalidURL, UnicodeError) as error:
-            raise NotReachable(f"{self.url}: {_reason(error)}") from error
 
 
 _NOT_OURS = "is another program listening there? `aos doctor` tells"
+
+
+def _encoded(body: Any) -> bytes:
+    try:
+        return body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"what is to be sent is no JSON that can travel: {error}") from None
 
 
 def _given(query: Query) -> dict[str, str | int | float | bool]:

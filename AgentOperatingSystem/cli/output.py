@@ -106,7 +106,9 @@ def _print_table(table: Table) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    shown = RichTable(*table.headings, box=None, pad_edge=False, header_style="bold")
+    shown = RichTable(box=None, pad_edge=False, header_style="bold")
+    for heading in table.headings:
+        shown.add_column(heading, overflow="fold")  # nothing is left out: addresses are there to be copied
     for row in rows:
         shown.add_row(*map(Text, row))
     Console().print(shown)

@@ -53,9 +53,9 @@ class System:
         """Has something removed, and answers what it was."""
         return self._request("DELETE", place).document
 
-    def stream(self, place: Place, last_event_id: str = "") -> Iterator[StreamEvent]:
+    def stream(self, place: Place) -> Iterator[StreamEvent]:
         """Server-sent events, until the server ends the stream."""
-        return self._client.stream(place.path, place.query, last_event_id)
+        return self._client.stream(*place)
 
     def close(self) -> None:
         """Lets go of connections, and of the data folder where it was opened."""

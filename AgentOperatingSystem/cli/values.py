@@ -20,7 +20,7 @@ def json_value(text: str | None) -> Any:
         return _parsed(sys.stdin.buffer.read(), "standard input")
     if text.startswith("@"):
         return _parsed(read_file(text[1:]), text[1:])
-    return _parsed(text.encode("utf-8", "surrogateescape"), "DATA")
+    return _parsed(text.encode(), "DATA")
 
 
 def read_file(name: str) -> bytes:

@@ -6,13 +6,10 @@ from urllib.parse import quote
 import typer
 
 from AgentOperatingSystem.cli.app import AGENTS, app
+from AgentOperatingSystem.cli.arguments import After, Agent, Limit, more
 from AgentOperatingSystem.cli.command import command
 from AgentOperatingSystem.cli.output import Output, Table, as_json, brief, moment, pairs
 from AgentOperatingSystem.cli.system import System, agent_place, place
-
-Agent = Annotated[str, typer.Argument(metavar="AGENT", help="The agent, `name` or `name/key`.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many at most.")]
-After = Annotated[str | None, typer.Option("--after", metavar="CURSOR", help="Go on behind the last page.")]
 
 
 @command(app, "ps", AGENTS)
@@ -134,8 +131,3 @@ def _outcome_row(found: dict[str, Any], time: str | None) -> list[object]:
     what = found["result"] if found["status"] == "done" else found["reason"]
     kind = (found["event"] or {}).get("type")
     return [moment(time), found["status"], kind, found["id"], found["source"], found["attempts"], brief(what)]
-
-
-def more(page: dict[str, Any]) -> list[str]:
-    """How to see the next page, where there is one."""
-    return [f"more: --after '{page['after']}'"] if page["after"] else []

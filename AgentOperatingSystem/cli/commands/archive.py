@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from AgentOperatingSystem.cli.app import CARE, app
+from AgentOperatingSystem.cli.arguments import Agent
 from AgentOperatingSystem.cli.command import command
-from AgentOperatingSystem.cli.commands.agents import Agent
 from AgentOperatingSystem.cli.output import Output, as_json
 from AgentOperatingSystem.cli.system import System, agent_place, place
 from AgentOperatingSystem.cli.values import read_file, write_file

@@ -5,12 +5,10 @@ from typing import Annotated
 import typer
 
 from AgentOperatingSystem.cli.app import AGENTS, app
+from AgentOperatingSystem.cli.arguments import Agent, Reason
 from AgentOperatingSystem.cli.command import command
-from AgentOperatingSystem.cli.commands.agents import Agent
 from AgentOperatingSystem.cli.output import Output
 from AgentOperatingSystem.cli.system import System, agent_place
-
-Reason = Annotated[str | None, typer.Option("--reason", help="Why; shown with the agent and in its history.")]
 
 
 @command(app, "pause", AGENTS)

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from AgentOperatingSystem.cli.app import EVENTS, app
+from AgentOperatingSystem.cli.arguments import Agent, Payload
 from AgentOperatingSystem.cli.client import StreamEvent
 from AgentOperatingSystem.cli.command import command, finish
-from AgentOperatingSystem.cli.commands.agents import Agent
 from AgentOperatingSystem.cli.exits import FAILED, NotReachable
 from AgentOperatingSystem.cli.output import Output, brief, cell, moment, note
 from AgentOperatingSystem.cli.system import Place, Server, agent_place, place
@@ -18,6 +18,7 @@ from AgentOperatingSystem.cli.values import json_value
 
 GRACE_SECONDS = 10.0
 """How much longer than the server a waiting client waits."""
+WAIT_SECONDS_MAX = 300.0
 RECONNECT_SECONDS = 1.0
 
 
@@ -26,10 +27,7 @@ def send(
     agent: Agent,
     system: Server,
     out: Output,
-    data: Annotated[
-        str | None,
-        typer.Argument(metavar="DATA", help="The payload: JSON, @FILE that holds it, or - for standard input."),
-    ] = None,
+    data: Payload = None,
     type: Annotated[str | None, typer.Option("--type", help="What happened, dotted [aos.message].")] = None,
     id: Annotated[
         str | None, typer.Option("--id", help="The idempotency key; sending it again changes nothing.")
@@ -38,7 +36,7 @@ def send(
     subject: Annotated[str | None, typer.Option("--subject", help="What the event is about.")] = None,
     priority: Annotated[int | None, typer.Option("--priority", help="0 to 9; higher overtakes what waits [0].")] = None,
     wait: Annotated[
-        float | None, typer.Option("--wait", metavar="SECONDS", help="Wait for the result, so long.")
+        float | None, typer.Option("--wait", metavar="SECONDS", help="Wait for the result, up to 300.")
     ] = None,
 ) -> None:
     """Send an event to an agent.
@@ -46,6 +44,8 @@ def send(
     The event is durable when this returns. With --wait, the agent's result is printed, and the exit code is 1 where
     the event did not end well within that time.
     """
+    if wait is not None and not 0 <= wait <= WAIT_SECONDS_MAX:
+        raise typer.BadParameter(f"0 to {WAIT_SECONDS_MAX:g} seconds", param_hint="--wait")
     said = {"type": type, "id": id, "source": source, "subject": subject, "priority": priority}
     event = {"data": json_value(data)} | {name: value for name, value in said.items() if value is not None}
     patience = GRACE_SECONDS + (wait or 20.0)
@@ -99,10 +99,10 @@ def tail(
 
 def _endless(system: Server, where: Place, after: str | None) -> Iterator[StreamEvent]:
     """The stream, connected again behind the last event that was seen; only the first connection may fail."""
-    last, was_open = after or "", False
+    last, was_open = after, False
     while True:
         try:
-            for event in system.stream(where, last):
+            for event in system.stream(Place(where.path, {**where.query, "after": last})):
                 was_open, last = True, event.id
                 yield event
             was_open = True

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from AgentOperatingSystem.cli.app import quarantine
+from AgentOperatingSystem.cli.arguments import After, Agent, Limit, Reason, more
 from AgentOperatingSystem.cli.command import command
-from AgentOperatingSystem.cli.commands.agents import After, Agent, Limit, more, outcome_lines
+from AgentOperatingSystem.cli.commands.agents import outcome_lines
 from AgentOperatingSystem.cli.output import Output, Table, brief, moment, pairs
 from AgentOperatingSystem.cli.system import Place, System, agent_place, place
 from AgentOperatingSystem.cli.values import json_value
@@ -60,7 +61,7 @@ def drop(
     event_key: Key,
     system: System,
     out: Output,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why; kept with the event.")] = None,
+    reason: Reason = None,
 ) -> None:
     """End an event as cancelled; its row stays, so that it cannot come again."""
     _decide(agent, event_key, "drop", {"reason": reason} if reason else None, system, out)

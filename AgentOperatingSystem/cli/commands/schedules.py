@@ -6,8 +6,8 @@ from urllib.parse import quote
 import typer
 
 from AgentOperatingSystem.cli.app import schedule
+from AgentOperatingSystem.cli.arguments import After, Agent, Limit, Payload, more
 from AgentOperatingSystem.cli.command import command
-from AgentOperatingSystem.cli.commands.agents import After, Agent, Limit, more
 from AgentOperatingSystem.cli.output import Output, Table, brief, moment
 from AgentOperatingSystem.cli.system import System, agent_place, place
 from AgentOperatingSystem.cli.values import json_value
@@ -47,10 +47,7 @@ def add(
     name: Name,
     system: System,
     out: Output,
-    data: Annotated[
-        str | None,
-        typer.Argument(metavar="DATA", help="The payload: JSON, @FILE that holds it, or - for standard input."),
-    ] = None,
+    data: Payload = None,
     cron: Annotated[str | None, typer.Option("--cron", help="Again and again: '0 3 * * *'.")] = None,
     at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="Once: 2026-01-31T12:00:00Z.")] = None,
     in_seconds: Annotated[float | None, typer.Option("--in", metavar="SECONDS", help="Once, so much later.")] = None,
