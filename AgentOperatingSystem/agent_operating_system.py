@@ -42,6 +42,7 @@ from AgentOperatingSystem.orchestration.schedules import ScheduleDesk
 from AgentOperatingSystem.orchestration.subscriptions import Subscriptions
 from AgentOperatingSystem.storage.folder import FolderBlobStore
 from AgentOperatingSystem.storage.records import Head, Page
+from AgentOperatingSystem.storage.repository import Repository
 from AgentOperatingSystem.storage.sqlite import store as sqlite_store
 from AgentOperatingSystem.storage.sqlite.engine import Engine
 
@@ -92,9 +93,7 @@ class AgentOperatingSystem:
         storage.use(self.parts.store, self.parts.blobs)
         self.kernel = Kernel(self.parts)
         self.mailroom = Mailroom(self.parts, self.kernel, self.routes, self.config.dedupe_days * DAY_SECONDS)
-        self.message_bus = ApplicationBus(
-            self.parts, self.mailroom, self.subscriptions, self.config.tenant, self.start
-        )
+        self.message_bus = ApplicationBus(self.parts, self.mailroom, self.subscriptions, self.config.tenant, self.start)
         self.lifecycle = Lifecycle(self.parts, self.kernel)
         self.quarantine = QuarantineDesk(self.parts, self.kernel, self.mailroom)
         self.schedules = ScheduleDesk(self.parts, self.kernel)
@@ -167,6 +166,18 @@ class AgentOperatingSystem:
         """State, history and memory of one agent."""
         parts = self.parts
         return ContextMCPServer(self.address(agent), parts.store, parts.blobs, parts.clock, parts.inline_bytes_max)
+
+    def repository(self, name: str = "default") -> Repository:
+        """A place for JSON values that belong to no agent (specification row 106)."""
+        parts, tenant = self.parts, self.config.tenant
+        return Repository(
+            parts.store,
+            parts.blobs,
+            name,
+            tenant=tenant,
+            clock=parts.clock,
+            inline_bytes_max=parts.inline_bytes_max,
+        )
 
     async def agents(self, prefix: str = "", after: str = "", limit: int = 100) -> Page[Head]:
         """Agents that were woken at least once, by address, without their states; `prefix` begins `name/key`."""
