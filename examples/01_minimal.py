@@ -30,4 +30,5 @@ async def main() -> None:
             print(await aos.process_event(Event(type="counted", agent=aos.address("counter"))))
 
 
-asyncio.run(main())
+if __name__ == "__main__":  # `aos up examples/01_minimal.py` serves the same agent
+    asyncio.run(main())
