@@ -32,13 +32,14 @@ class MemoryBus:
         pending_max: int = 10_000,
         duplicate_window_seconds: float = 0.0,
         lock_seconds: float = 0.0,
+        mailboxes: Mailboxes | None = None,
     ) -> None:
         self._clock = clock
         self._copies = copies
         self._pending_max = pending_max
         self._window_seconds = duplicate_window_seconds
         self._lock_seconds = lock_seconds
-        self._mail = Mailboxes(turn_events_max)
+        self._mail = mailboxes or Mailboxes(turn_events_max)
         self._scheduled: dict[str, tuple[Message, asyncio.TimerHandle]] = {}
         self._accepted: dict[str, float] = {}
         """Message ids with the time when each was accepted, the oldest first."""
