@@ -108,6 +108,8 @@ def _reported(debug: bool) -> Iterator[None]:
         yield
     except AOSError as error:
         _fail(str(error), exit_code(error), debug)
+    except (typer.Exit, ReaderLeft):
+        raise
     except BrokenPipeError:
         raise ReaderLeft from None  # typer makes an exit code of its own out of the other
     except Exception as error:

@@ -30,6 +30,8 @@ def open_directly(data_dir: Path, app: str | None, *, reads: bool) -> Client:
     """
     config = AOSConfig(data_dir=data_dir, app=app)
     module = _loaded(config.app, reads)
+    if module is None and not reads:
+        note("no agents are loaded; where they matter, name them with --app or AOS_APP")
     token = secrets.token_urlsafe()
     return Client(_URL, token, DirectTransport(config, module, token))
 

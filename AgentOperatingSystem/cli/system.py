@@ -55,7 +55,11 @@ class System:
 
     def stream(self, place: Place) -> Iterator[StreamEvent]:
         """Server-sent events, until the server ends the stream."""
-        return self._client.stream(*place)
+        try:
+            yield from self._client.stream(*place)
+        except NobodyListens as error:
+            self._check_direct(error, may_create=False)
+            raise
 
     def close(self) -> None:
         """Lets go of connections, and of the data folder where it was opened."""
@@ -72,14 +76,14 @@ class System:
         try:
             return self._client.request(method, *place, body, timeout_seconds)
         except NobodyListens as error:
-            if self.settings.url is not None:
-                raise
             self._check_direct(error, may_create)
         self._go_direct(reads=method == "GET")
         return self._client.request(method, *place, body, timeout_seconds)
 
     def _check_direct(self, error: NobodyListens, may_create: bool) -> None:
         """Whether the data folder itself can answer. Raises `NotReachable` and says what to do where it cannot."""
+        if self.settings.url is not None:
+            raise error
         if not self.answers_directly:
             raise NotReachable(f"{error}; start one with `aos up`, or name another with --url") from error
         folder = self.settings.data_dir

@@ -27,10 +27,12 @@ def ps(
         [agent["agent"], agent["state"], agent["handled"], agent["backlog"], moment(agent["last_seen"])]
         for agent in page["items"]
     )
-    out.show(page, Table(("AGENT", "STATE", "HANDLED", "WAITING", "LAST SEEN"), rows, _nobody(page)), *more(page))
+    out.show(page, Table(("AGENT", "STATE", "HANDLED", "BACKLOG", "LAST SEEN"), rows, _nobody(page)), *more(page))
 
 
 def _nobody(page: dict[str, Any]) -> str:
+    if page["after"]:
+        return ""
     types = ", ".join(kind["name"] for kind in page["types"])
     return f"no agent was woken yet; registered: {types}" if types else "no agent was woken yet"
 

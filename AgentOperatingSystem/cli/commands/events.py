@@ -15,6 +15,7 @@ from AgentOperatingSystem.cli.exits import FAILED, NotReachable
 from AgentOperatingSystem.cli.output import Output, brief, cell, moment, note
 from AgentOperatingSystem.cli.system import Place, Server, agent_place, place
 from AgentOperatingSystem.cli.values import json_value
+from AgentOperatingSystem.errors import InvalidInput
 
 GRACE_SECONDS = 10.0
 """How much longer than the server a waiting client waits."""
@@ -45,7 +46,7 @@ def send(
     the event did not end well within that time.
     """
     if wait is not None and not 0 <= wait <= WAIT_SECONDS_MAX:
-        raise typer.BadParameter(f"0 to {WAIT_SECONDS_MAX:g} seconds", param_hint="--wait")
+        raise InvalidInput(f"--wait {wait:g}: 0 to {WAIT_SECONDS_MAX:g} seconds")
     said = {"type": type, "id": id, "source": source, "subject": subject, "priority": priority}
     event = {"data": json_value(data)} | {name: value for name, value in said.items() if value is not None}
     patience = GRACE_SECONDS + (wait or 20.0)
@@ -87,7 +88,7 @@ def tail(
     --json, one document to a line.
     """
     if agent is not None and topic is not None:
-        raise typer.BadParameter("publications have topics, an agent's outcomes have none", param_hint="--topic")
+        raise InvalidInput("--topic: publications have topics, an agent's outcomes have none")
     where = agent_place(agent, "/outcomes") if agent else place("/publications", topic=topic)
     show = _show_outcome if agent else _show_publication
     try:

@@ -11,6 +11,7 @@ from AgentOperatingSystem.cli.command import command
 from AgentOperatingSystem.cli.output import Output, Table, brief, moment
 from AgentOperatingSystem.cli.system import System, agent_place, place
 from AgentOperatingSystem.cli.values import json_value
+from AgentOperatingSystem.errors import InvalidInput
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name; one agent has it once.")]
 
@@ -63,7 +64,7 @@ def add(
     """
     given = {"cron": cron, "at": at, "after_seconds": in_seconds}
     if sum(value is not None for value in given.values()) != 1:
-        raise typer.BadParameter("give one of --cron, --at and --in", param_hint="--cron")
+        raise InvalidInput("give one of --cron, --at and --in")
     said = {**given, "timezone": timezone, "missed": missed, "type": type, "data": json_value(data)}
     body = {"name": name} | {key: value for key, value in said.items() if value is not None}
     made = system.post(agent_place(agent, "/schedules"), body).document

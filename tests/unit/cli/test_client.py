@@ -55,14 +55,14 @@ def test_an_answer_of_another_program_is_told_as_such(
     loopback: Loopback, client: Client, status: int, body: bytes
 ) -> None:
     loopback.says(status, body)
-    with pytest.raises(NotReachable, match="is another program listening there\\? `aos doctor` tells"):
+    with pytest.raises(NotReachable, match=r"is another program listening there\? `aos doctor` tells"):
         client.request("GET", "/", {})
 
 
 def test_nobody_listens(loopback: Loopback) -> None:
-    with pytest.raises(NobodyListens, match="no system answers at http://127.0.0.1:1 \\(Connection refused\\)"):
+    with pytest.raises(NobodyListens, match=r"no system answers at http://127\.0\.0\.1:1 \(Connection refused\)"):
         Client("http://127.0.0.1:1", None).request("GET", "/", {})
-    with pytest.raises(NobodyListens, match="no system answers at http://name.invalid"):
+    with pytest.raises(NobodyListens, match=r"no system answers at http://name\.invalid"):
         Client("http://name.invalid", None).request("GET", "/", {})
 
 

@@ -27,7 +27,10 @@ def test_typed_from_a_file_or_from_standard_input(bare: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("hello", """DATA is not JSON: Expecting value: line 1 column 1 (char 0); text needs quotes of its own: '"text"'"""),
+        (
+            "hello",
+            """DATA is not JSON: Expecting value: line 1 column 1 (char 0); text needs quotes of its own: '"text"'""",
+        ),
         ("", "DATA is not JSON"),
         ("{'a': 1}", "DATA is not JSON"),
         ("NaN", "NaN is no JSON number"),
