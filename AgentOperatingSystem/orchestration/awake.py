@@ -30,6 +30,8 @@ class Awake:
     """Why it cannot handle anything: unreadable state, or no such type here."""
     recent: OrderedDict[str, None] = field(default_factory=OrderedDict)
     """Keys of events that were applied lately; a duplicate of these costs no handling."""
+    owed: tuple[str, ...] = ()
+    """Keys of rows whose outputs the last commit recorded and nobody has seen leave: to be sent before anything else."""
 
     def note(self, key: str) -> None:
         """Remembers that an event is applied."""
@@ -54,10 +56,14 @@ class Warm:
         self._awake: OrderedDict[AgentId, Awake] = OrderedDict()
 
     def get(self, agent: AgentId) -> Awake | None:
-        awake = self._awake.get(agent)
-        if awake is not None:
-            self._awake.move_to_end(agent)
-        return awake
+        """A look at an agent that sleeps in memory; its state is not to be changed."""
+        return self._awake.get(agent)
+
+    def take(self, agent: AgentId) -> Awake | None:
+        """Hands an agent to one turn. It comes back with `put` after the commit, or not at all: what a turn that failed
+        has done to it is never seen by another.
+        """
+        return self._awake.pop(agent, None)
 
     def put(self, agent: AgentId, awake: Awake) -> None:
         self._awake[agent] = awake
@@ -112,6 +118,13 @@ class Watch:
     def is_running(self, agent: AgentId) -> bool:
         """Whether a handler of `agent` runs on this host now."""
         return agent in self._running
+
+    def deadline_of(self, task: object) -> float | None:
+        """The loop time at which the handler that `task` runs is to be stopped; None where it runs none.
+
+        May be asked from another thread while the loop is blocked.
+        """
+        return next((running.deadline for running in list(self._running.values()) if running.task is task), None)
 
     def __len__(self) -> int:
         return len(self._running)

@@ -13,6 +13,7 @@ from AgentOperatingSystem.errors import (
     NotFound,
     Quarantine,
     Retryable,
+    StoreUnavailable,
     Terminal,
     Unavailable,
 )
@@ -68,8 +69,9 @@ def after_failure(
 ) -> Decision:
     """What becomes of an event whose handler raised `error` at its `attempt`-th try (1 is the first)."""
     reason = describe(error)
-    if isinstance(error, Unavailable):
-        return BackOff(now + _wait(error.after_seconds, outages + 1, rules, jitter), reason)
+    if isinstance(error, Unavailable | StoreUnavailable):
+        asked_seconds = error.after_seconds if isinstance(error, Unavailable) else None
+        return BackOff(now + _wait(asked_seconds, outages + 1, rules, jitter), reason)
     if isinstance(error, Terminal):
         return End(Status.FAILED, reason)
     if isinstance(error, Quarantine | InvalidInput | NotFound):

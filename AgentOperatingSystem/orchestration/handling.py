@@ -9,7 +9,9 @@ import asyncio
 import logging
 from typing import Any
 
-from AgentOperatingSystem.agents.context import Context
+import msgspec
+
+from AgentOperatingSystem.agents.context import Context, Memory
 from AgentOperatingSystem.agents.timers import TIMER, Timer
 from AgentOperatingSystem.errors import AOSError, TurnTimedOut
 from AgentOperatingSystem.observability import metrics
@@ -21,10 +23,33 @@ from AgentOperatingSystem.orchestration.work import Case, Work, reply_to
 from AgentOperatingSystem.storage.records import Row, Status
 
 _log = logging.getLogger(__name__)
+_decode = msgspec.json.decode
 
 
 class Interrupted(Exception):
     """The handler was stopped from outside; the turn begins again with a fresh head."""
+
+
+class TurnMemory:
+    """An agent's memory as the earlier events of its turn leave it, which is not committed yet."""
+
+    def __init__(self, rows: dict[tuple[str, str], Row], stored: Memory) -> None:
+        self._rows = rows
+        self._stored = stored
+
+    async def recall(self, key: str) -> Any:
+        written = self._rows.get(("memory", key))
+        return await self._stored.recall(key) if written is None else _value(written)
+
+    async def recall_prefix(self, prefix: str, limit: int) -> dict[str, Any]:
+        written = {name: row for (kind, name), row in self._rows.items() if kind == "memory"}
+        found = await self._stored.recall_prefix(prefix, limit + len(written))
+        found |= {name: _value(row) for name, row in written.items() if name.startswith(prefix)}
+        return {name: found[name] for name in sorted(found) if name not in written or written[name].value is not None}
+
+
+def _value(row: Row) -> Any:
+    return _decode(row.value) if row.value is not None else None
 
 
 class Handling:
@@ -62,8 +87,9 @@ class Handling:
         assert kind is not None
         assert agent is not None
         limits = self._parts.limits
+        memory = TurnMemory(work.rows, awake.server) if work.rows else awake.server
         context = Context(
-            case.event, work.head.agent, awake.state, awake.server, self._parts.registry, limits, work.now, case.attempt
+            case.event, work.head.agent, awake.state, memory, self._parts.registry, limits, work.now, case.attempt
         )
         limit_seconds = kind.turn_timeout_seconds or work.rules.turn_timeout_seconds
         running = self._watch.enter(work.head.agent, limit_seconds)

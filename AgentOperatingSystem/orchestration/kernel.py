@@ -4,7 +4,9 @@ Fed by a host with turns from the bus (`messaging/ports.py`); calls the agent's 
 commit, and the bus again for the relay. `deliver` is the whole way of an event on one screen.
 """
 
+import asyncio
 import logging
+from typing import Any
 
 from AgentOperatingSystem.errors import AOSError, Conflict, Duplicate, StateUnreadable, StoreUnavailable
 from AgentOperatingSystem.events import Kind, Message
@@ -34,12 +36,26 @@ class Kernel:
         self.warm = Warm(parts.warm_agents_max)
         self.watch = Watch()
         self._handling = Handling(parts, self.watch)
+        self._turning: dict[AgentId, asyncio.Task[Any]] = {}
+        """Who is at work on which agent on this host."""
 
     async def deliver(self, turn: Turn) -> None:
         """One waking of one agent for the messages of one turn; returns when they are settled.
 
         Raises `StoreUnavailable` where the store or the broker cannot be reached: the broker delivers the turn again.
         """
+        while (other := self._turning.get(turn.agent)) is not None:
+            await asyncio.wait([other])  # the broker's lock was lost, and the first holder is still at work here
+        task = asyncio.current_task()
+        assert task is not None
+        self._turning[turn.agent] = task
+        try:
+            await self._deliver(turn)
+        finally:
+            del self._turning[turn.agent]
+
+    async def _deliver(self, turn: Turn) -> None:
+        """The whole way. What a turn that fails has made of the agent in memory is dropped with it: it is read again."""
         applied: dict[str, EventRow] = {}
         for _ in range(RACES_MAX):
             try:
@@ -48,16 +64,17 @@ class Kernel:
                 relayed = await self._commit(awake, work, turn)  # 4  THE COMMIT. Before it nothing has happened;
                 break  #                                                after it everything has.
             except (Conflict, Interrupted):
-                self.warm.forget(turn.agent)  # another writer was faster, or control changed: read again
+                continue  # another writer was faster, or control changed: read again
             except Duplicate as duplicate:
-                self.warm.forget(turn.agent)
                 applied.update(await self._recorded(turn.agent, duplicate.keys))
         else:
             _log.warning("%s: lost %d races in a row; the turn goes back to the broker", turn.agent, RACES_MAX)
             await self.parts.bus.release(turn, after_seconds=1.0)
             return
+        self._fall_asleep(turn.agent, awake)
         if not relayed:
             await self._relay(await self._again(turn, work, applied) + work.outputs(), turn)  # 5  relay, then settle
+        awake.owed = ()
         for row in (*work.inserts, *work.updates, *applied.values()):
             self.outcomes.tell(turn.agent, row)
 
@@ -70,12 +87,24 @@ class Kernel:
     # --- 1 awaken -------------------------------------------------------------------------------------------
 
     async def _awaken(self, agent: AgentId) -> Awake:
-        awake = self.warm.get(agent)
-        if awake is None:
-            awake = await self._rehydrate(agent)
-            if awake.broken is None:  # what is broken is looked at anew each time: it may have been mended
-                self.warm.put(agent, awake)
+        awake = self.warm.take(agent) or await self._rehydrate(agent)
+        if awake.owed:
+            await self._pay(agent, awake)
         return awake
+
+    def _fall_asleep(self, agent: AgentId, awake: Awake) -> None:
+        if awake.broken is None:  # what is broken is looked at anew each time: it may have been mended
+            self.warm.put(agent, awake)
+
+    async def _pay(self, agent: AgentId, awake: Awake) -> None:
+        """Sends what the last commit recorded for events that have no message of their own any more (they were parked, or
+        are a timer's runs): a host that died before the relay left it, and nothing else would bring it back.
+        """
+        rows = await self._recorded(agent, awake.owed)
+        outputs = [message for row in rows.values() for message in row.outputs]
+        if outputs:
+            await self.parts.bus.send(outputs)
+        awake.owed = ()
 
     async def _rehydrate(self, agent: AgentId) -> Awake:
         """One read. An agent that cannot be made or read is awake all the same, broken: its events are put aside."""
@@ -95,6 +124,7 @@ class Kernel:
             return Awake(None, None, server, b"", b"", None, broken=broken)
         assert awake.agent is not None
         awake.agent.state, awake.agent.context_server = awake.state, server
+        awake.owed = server.head.unrelayed
         return awake
 
     def _server(self, agent: AgentId) -> ContextMCPServer:
@@ -124,7 +154,7 @@ class Kernel:
             if key in awake.recent and key not in applied:
                 applied.update(await self._recorded(turn.agent, (key,)))
             if key not in applied and key not in fresh:
-                fresh[key] = Case(message.event, None, key, message.fingerprint)
+                fresh[key] = Case(message.event, None, key, message.fingerprint, carried=True)
         return list(fresh.values())
 
     async def _recorded(self, agent: AgentId, keys: tuple[str, ...]) -> dict[str, EventRow]:
@@ -141,7 +171,7 @@ class Kernel:
         if content != awake.committed and awake.kind is not None:
             head = await server.with_state(head, content, awake.kind.codec.schema)
         committed = await server.commit(work.change(head, server.etag, turn.receipts))
-        awake.committed = content
+        awake.committed, awake.owed = content, server.head.unrelayed
         for row in (*work.inserts, *work.updates):
             awake.note(row.key)
         return committed.relayed

@@ -74,13 +74,19 @@ class Pump:
         except StoreError as error:
             _log.warning("%s: the store did not serve the turn (%s); trying again", turn.agent, error)
             metrics.increment("agent.turns.released")
-            await self._bus.release(turn, STORE_PAUSE_SECONDS)
+            await self._give_back(turn)
         except Exception:
             _log.exception("%s: the turn failed in the system itself; trying again", turn.agent)
-            await self._bus.release(turn, STORE_PAUSE_SECONDS)
+            await self._give_back(turn)
         finally:
             self._delivering.discard(asyncio.current_task())
             self._room.set()
+
+    async def _give_back(self, turn: Turn) -> None:
+        try:
+            await self._bus.release(turn, STORE_PAUSE_SECONDS)
+        except StoreError as error:
+            _log.warning("%s: the turn comes back when the broker's lock runs out (%s)", turn.agent, error)
 
 
 def _is_suspect(turn: Turn) -> bool:

@@ -30,10 +30,20 @@ _replace = msgspec.structs.replace
 class Case:
     """One event in hand: a new arrival (`row` is None) or one that was parked."""
 
-    __slots__ = ("event", "fingerprint", "key", "row")
+    __slots__ = ("carried", "event", "fingerprint", "key", "row")
 
-    def __init__(self, event: Event, row: EventRow | None = None, key: str = "", fingerprint: str = "") -> None:
+    def __init__(
+        self,
+        event: Event,
+        row: EventRow | None = None,
+        key: str = "",
+        fingerprint: str = "",
+        *,
+        carried: bool = False,
+    ) -> None:
         self.event = event
+        self.carried = carried
+        """Whether a message of this turn carries it, which is delivered again if the turn is not settled."""
         self.row = row
         self.key = row.key if row is not None else key or event.key
         self.fingerprint = fingerprint
@@ -61,6 +71,8 @@ class Work:
         self.updates: list[EventRow] = []
         self.rows: dict[tuple[str, str], Row] = {}
         self.bells: dict[str, Message] = {}
+        self.unrelayed: list[str] = []
+        """Keys of rows with outputs that no message of this turn would bring back after a crash."""
         self.rules = rules
         self._limits = limits
         self._backlog = head.backlog
@@ -153,6 +165,7 @@ class Work:
                 outages=outages,
                 next_tick=self._next_tick,
                 handled=self._handled,
+                unrelayed=tuple(self.unrelayed),
                 created_at=head.created_at or self.now,
                 updated_at=self.now,
             ),
@@ -173,6 +186,8 @@ class Work:
 
     def _end(self, case: Case, status: Status, reason: str, result: Any, outputs: tuple[Message, ...]) -> None:
         """The row of an event that ended or was put aside."""
+        if outputs and not case.carried:
+            self.unrelayed.append(case.key)
         self._handled += status is not Status.QUARANTINED
         row = self._row(case)
         self._keep(

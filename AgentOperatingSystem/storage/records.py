@@ -52,6 +52,10 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many times in a row it had to."""
     next_tick: float = 0.0
     """UTC seconds of the first timer that may be due; 0 where there is none."""
+    unrelayed: tuple[str, ...] = ()
+    """Keys of rows of the last turn whose outputs whoever wakes the agent next sends again: no message of their own
+    would bring them back.
+    """
     handled: int = 0
     """How many events ended here, well or badly."""
     created_at: float = 0.0

@@ -181,8 +181,9 @@ def _wrong_answers(world: World, finals: dict[AgentId, Final]) -> Iterator[str]:
         agent = told.event.agent
         assert agent is not None
         row = finals[agent].rows.get(key)
-        if row is None or (told.status is Status.DONE and (row.status, row.result) != (told.status, told.result)):
-            yield f"answer: {agent} {told.event.id} was answered {told.status} {told.result!r}, which was not committed"
+        result = _decode(told.result) if isinstance(told.result, msgspec.Raw) else told.result
+        if row is None or (told.status is Status.DONE and (row.status, row.result) != (told.status, result)):
+            yield f"answer: {agent} {told.event.id} was answered {told.status} {result!r}, which was not committed"
 
 
 @contextmanager
