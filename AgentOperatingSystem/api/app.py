@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from AgentOperatingSystem import __version__
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
@@ -37,10 +38,23 @@ ROUTERS = (
 )
 
 
+class App(FastAPI):
+    """FastAPI behind the guard: nothing of it is reached by a request that the guard refuses or answers itself."""
+
+    guard: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.guard(scope, receive, send)
+
+    async def routes_only(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application without its guard."""
+        await super().__call__(scope, receive, send)
+
+
 def create_app(aos: AgentOperatingSystem, *, token: str) -> FastAPI:
     """The doors of `aos`, behind a bearer token. `app.state.door.drain()` has them refuse everything new."""
     door = Door(aos, token)
-    app = FastAPI(
+    app = App(
         title="Agent Operating System",
         version=__version__,
         description=DESCRIPTION,
@@ -48,10 +62,11 @@ def create_app(aos: AgentOperatingSystem, *, token: str) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         routes=_plain_routes(door),
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # the kernel has its own
         exception_handlers={HTTPException: _hand_on, RequestValidationError: _hand_on},
     )
     app.state.door = door
-    app.add_middleware(Guard, door=door)
+    app.guard = Guard(app.routes_only, door)
     for router in ROUTERS:
         app.include_router(router)
     app.add_route("/openapi.json", _show_description)

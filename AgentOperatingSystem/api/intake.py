@@ -4,7 +4,7 @@ Fed by the routes for events, CloudEvents and webhooks; hands the event to the m
 """
 
 import math
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from starlette.types import Scope, Send
 
@@ -19,13 +19,18 @@ WAIT_SECONDS_MAX = 300.0
 
 def query(scope: Scope) -> dict[str, str]:
     """The query's parameters. Raises `InvalidInput` where one is given twice."""
-    text = scope["query_string"]
-    if not text:
-        return {}
-    pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True)
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise InvalidInput("a parameter of the query is given twice")
+    found: dict[str, str] = {}
+    if not scope["query_string"]:
+        return found
+    text = scope["query_string"].decode("latin-1")
+    is_plain = "%" not in text and "+" not in text
+    for pair in text.split("&"):
+        name, _, value = pair.partition("=")
+        if not is_plain:
+            name, value = unquote_plus(name), unquote_plus(value)
+        if name in found:
+            raise InvalidInput(f"the parameter {name[:80]!r} of the query is given twice")
+        found[name] = value
     return found
 
 

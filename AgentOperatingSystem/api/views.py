@@ -1,5 +1,6 @@
 """Records as the JSON documents of docs/http.md: addresses as text, times as RFC 3339."""
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -118,6 +119,7 @@ class AgentDetail(AgentView, frozen=True, kw_only=True):
     schedules: tuple[ScheduleView, ...]
 
 
+@lru_cache(maxsize=1024)
 def when(seconds: float) -> str | None:
     """UTC seconds as RFC 3339; None for 0, which means that there is none."""
     return iso(min(max(seconds, 0.0), _SECONDS_MAX)) if seconds else None

@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from AgentOperatingSystem.api.bodies import Headers, decode, header, read_body
 from AgentOperatingSystem.api.door import Door
-from AgentOperatingSystem.api.guard import is_loopback
 from AgentOperatingSystem.api.intake import query, take_in, wait_seconds
+from AgentOperatingSystem.config.addresses import is_loopback
 from AgentOperatingSystem.errors import InvalidInput, Unauthorized, UnsupportedMediaType
 from AgentOperatingSystem.events import Event
 

@@ -1,0 +1,142 @@
+"""The local host: what `aos up` runs. One process, the embedded store, the HTTP doors, until a signal.
+
+    token → app → system → server … signal → doors refuse → turns end → server → system
+
+The doors are handed in, because `hosting` lies below `api`.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
+from AgentOperatingSystem.config import AOSConfig, load_app
+from AgentOperatingSystem.errors import ConfigurationError
+from AgentOperatingSystem.hosting.reload import app_folder, restart, until_changed, wait_until_changed
+from AgentOperatingSystem.hosting.server import Server, listen, url_of
+from AgentOperatingSystem.hosting.tokens import Token, token_of
+from AgentOperatingSystem.hosting.watchdog import Watchdog
+from AgentOperatingSystem.observability import logs
+
+INTERRUPTED = 130
+Door = Callable[..., Any]
+"""`api.create_app`: called with the system and `token=`; its `state.door.drain()` has it refuse everything new."""
+Say = Callable[[str], object]
+_log = logging.getLogger(__name__)
+
+
+def serve(
+    config: AOSConfig, app_spec: str | None = None, *, door: Door, reload: bool = False, say: Say | None = None
+) -> int:
+    """Serves the agents of `app_spec` (or of the setting `app`) until SIGTERM or SIGINT; answers the exit status.
+
+    The first signal drains: the doors answer 503, turns under way end within `drain_timeout_seconds`, what waits stays
+    in the file. A second one ends the process at once. With `reload`, a change of the app's files starts everything
+    anew; the state stays. Raises `ConfigurationError`: no app, an app that cannot be loaded, a port that is taken, no
+    token off loopback.
+    """
+    say = say or _say
+    spec = app_spec or config.app
+    if spec is None:
+        raise ConfigurationError("which agents? name a file or a module: aos up app.py, or set AOS_APP")
+    token = token_of(config)
+    logs.configure(config.log_level)
+    logs.register_secrets(token.text, *config.secret_values())
+    app = _load(spec, reload, say)
+    if app is None:
+        return restart()
+    host = Host(config, app, token, door, say)
+    with suppress(KeyboardInterrupt):  # before the server has taken over the signals
+        again = asyncio.run(host.run(app_folder(spec) if reload else None))
+        return restart() if again else 0
+    return INTERRUPTED
+
+
+class Host:
+    """One run of the system and its doors."""
+
+    def __init__(self, config: AOSConfig, app: ModuleType, token: Token, door: Door, say: Say) -> None:
+        self._config = config
+        self._app = app
+        self._token = token
+        self._door = door
+        self._say = say
+        self._stopping = asyncio.Event()
+
+    async def run(self, watched: Path | None) -> bool:
+        """Serves until it is told to stop; says whether that was because a file under `watched` changed."""
+        listener = listen(self._config.host, self._config.port)
+        async with AgentOperatingSystem(self._config) as aos:
+            names = await aos.register_app(self._app)
+            aos.start()
+            doors = self._door(aos, token=self._token.text)
+            server = Server(doors, self._stopping.set)
+            watchdog = Watchdog(aos.kernel.watch, _limit_seconds(aos))
+            watchdog.start()
+            drain = asyncio.create_task(self._drain_when_told(aos, doors, server), name="aos-drain")
+            change = asyncio.create_task(self._stop_when_changed(watched, aos), name="aos-reload")
+            try:
+                self._greet(url_of(listener, self._config.host), names)
+                await server.serve(sockets=[listener])
+            finally:
+                change.cancel()
+                drain.cancel()
+                await asyncio.gather(change, drain, return_exceptions=True)
+                watchdog.stop()
+        return change.done() and not change.cancelled()
+
+    async def _drain_when_told(self, aos: AgentOperatingSystem, doors: Any, server: Server) -> None:
+        """The doors refuse, the turns end, then the server does."""
+        await self._stopping.wait()
+        self._say("draining: no new events; turns under way come to their end (once more to quit at once)")
+        doors.state.door.drain()
+        try:
+            late = await aos.drain()
+            if late:
+                _log.warning("%d turns were broken off; their events are handled at the next start", late)
+        finally:
+            server.should_exit = True
+
+    async def _stop_when_changed(self, watched: Path | None, aos: AgentOperatingSystem) -> None:
+        if watched is None:
+            await asyncio.Event().wait()
+            return
+        changed = await until_changed(watched, aos.clock)
+        self._say(f"{changed.name} changed: starting again")
+        self._stopping.set()
+
+    def _greet(self, url: str, names: list[str]) -> None:
+        self._say(f"listening on {url}")
+        self._say(f"agents: {', '.join(names)}; data in {Path(self._config.data_dir).resolve()}")
+        if self._token.is_new:
+            self._say(f"token: {self._token.text} (made now and kept in {self._token.path})")
+        elif self._token.path is not None:
+            self._say(f"token: as kept in {self._token.path}")
+
+
+def _load(spec: str, reload: bool, say: Say) -> ModuleType | None:
+    """The app; None where it could not be loaded and a file has changed since. Raises `ConfigurationError`."""
+    try:
+        return load_app(spec)
+    except ConfigurationError as error:
+        if not reload:
+            raise
+        say(f"{error}\nwaiting for a change …")
+        wait_until_changed(app_folder(spec))
+        return None
+
+
+def _limit_seconds(aos: AgentOperatingSystem) -> float:
+    """The longest that any handler may take."""
+    own = (kind.turn_timeout_seconds or 0.0 for kind in aos.registry.types())
+    return max(aos.config.turn_timeout_seconds, *own)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
