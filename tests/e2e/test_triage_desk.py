@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -144,6 +145,14 @@ def kill_after(data: Path, lines: int) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+def typed(line: str) -> str:
+    """What a line that the desk offers prints when it is typed."""
+    path = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.run(line, shell=True, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
 def summary(output: str) -> tuple[int, int, int]:
     """How many deliveries there were, how many were applied in this run, and how many before it."""
     found = re.search(r"(\d+) deliveries: (\d+) applied in this run, (\d+) before it\.", output)
@@ -207,16 +216,27 @@ async def test_killed_and_run_again_it_ends_as_if_undisturbed(tmp_path: Path, se
 
 
 @POSIX
-def test_it_stays_open_until_ctrl_c_and_takes_the_next_free_port(tmp_path: Path) -> None:
+def test_it_stays_open_takes_what_is_sent_and_closes_at_ctrl_c(tmp_path: Path) -> None:
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with contextlib.suppress(OSError):  # somebody else may have it, which is as good
             taken.bind(("127.0.0.1", 8080))
             taken.listen()
         with desk(tmp_path, once=False) as process:
             shown = read_until(process, "stays open until Ctrl-C")
+            sent, state = (json.loads(typed(line)) for line in shown if line.startswith("  aos "))
+            seen = read_until(process, "star.created")
             process.send_signal(signal.SIGINT)
             rest, _ = process.communicate(timeout=30)
     assert re.fullmatch(r"listening on http://127\.0\.0\.1:8(08[1-9]|09\d|1\d\d)\n", shown[0])
     assert [line for line in shown if line.startswith("token: ")] != []
+    assert (sent["stars"], sent["last_actor"], sent["deliveries"]) == (2, "you", 9)
+    assert state == EXPECTED["repo/octo-org/octo-repo"] | {
+        "deliveries": 9,
+        "counts": EXPECTED["repo/octo-org/octo-repo"]["counts"] | {"star.created": 1},
+        "stars": 2,
+        "last_actor": "you",
+    }
+    assert "stars 2" in seen[-1]
     assert process.returncode == 0, rest
     assert "Traceback" not in rest
