@@ -10,34 +10,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
 from AgentOperatingSystem.cli.exits import FAILED, OK, USAGE, ReaderLeft
+from AgentOperatingSystem.cli.light import LightGroup
 from AgentOperatingSystem.cli.output import note
 
 EVENTS, AGENTS, CARE, SYSTEM = "Events", "Agents", "Care", "System"
-SUMMARY_LENGTH_MAX = 200
 WIDTH_MAX = 100
-
-
-class Sections(TyperGroup):
-    """A group whose help lists its commands by section."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for name, command in self.commands.items():
-            section = getattr(command, "rich_help_panel", None) or "Commands"
-            sections.setdefault(section, []).append((name, command.get_short_help_str(SUMMARY_LENGTH_MAX)))
-        for section, rows in sections.items():
-            with formatter.section(section):
-                formatter.write_dl(rows)
 
 
 def _tree(name: str, help_text: str, **settings: Any) -> typer.Typer:
     made = typer.Typer(
         name=name,
         help=help_text,
-        cls=Sections,
+        cls=LightGroup,
         rich_markup_mode=None,  # its help takes 0.3 s to load
         invoke_without_command=True,
         pretty_exceptions_enable=False,
@@ -89,6 +75,8 @@ def _invoke(arguments: list[str]) -> int:
         return error.exit_code
     except typer.Abort:
         return FAILED
+    except SystemExit:  # typer's way to end where standard output is closed
+        raise ReaderLeft from None
 
 
 def _is_broken(text: str) -> bool:

@@ -5,40 +5,23 @@ transport, inside of this process.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx2
 
+from AgentOperatingSystem.cli.answers import ANSWER_SECONDS, Answer, Query, StreamEvent
 from AgentOperatingSystem.cli.exits import NobodyListens, NotReachable, Problem
 from AgentOperatingSystem.errors import InvalidInput
 
 CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 30.0
 _STREAM = httpx2.Timeout(CONNECT_SECONDS, read=60.0)
 """A stream says something every 15 s; one that is silent for a minute is dead."""
 
-Query = Mapping[str, str | int | float | bool | None]
-
-
-class Answer(NamedTuple):
-    """What came back: the status and the JSON document."""
-
-    status: int
-    document: Any
-
-
-class StreamEvent(NamedTuple):
-    """One server-sent event; `data` is its JSON document."""
-
-    id: str
-    name: str
-    data: Any
-
 
 class Client:
-    """Speaks to one system. Raises `NotReachable` where no answer comes, `Problem` where the answer is a refusal."""
+    """A `Connection` over HTTP, or over another transport that takes the same requests."""
 
     def __init__(self, url: str, token: str | None, transport: httpx2.BaseTransport | None = None) -> None:
         self.url = url
@@ -54,10 +37,6 @@ class Client:
     def request(
         self, method: str, path: str, query: Query, body: Any = None, timeout_seconds: float = ANSWER_SECONDS
     ) -> Answer:
-        """Sends one request and reads its answer; `body` is a JSON value, or bytes that are JSON already.
-
-        Raises `InvalidInput` where the value is none.
-        """
         content = _encoded(body) if body is not None else None
         with self._translated(timeout_seconds):
             response = self._http.request(
@@ -71,7 +50,6 @@ class Client:
         return Answer(response.status_code, self._document(response))
 
     def stream(self, path: str, query: Query) -> Iterator[StreamEvent]:
-        """Server-sent events as they come, until the server ends the stream."""
         with (
             self._translated(_STREAM.read or 0.0),
             self._http.stream("GET", path, params=_given(query), timeout=_STREAM) as response,
@@ -83,7 +61,6 @@ class Client:
                 yield StreamEvent(event.id, event.event, event.json())
 
     def close(self) -> None:
-        """Lets go of connections."""
         self._http.close()
 
     def _document(self, response: httpx2.Response) -> Any:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from AgentOperatingSystem.cli.exits import FAILED, OK, ReaderLeft, exit_code
+from AgentOperatingSystem.cli.light import LightCommand
 from AgentOperatingSystem.cli.output import Output, note
 from AgentOperatingSystem.cli.system import Server, System
 from AgentOperatingSystem.config import client_settings
@@ -60,7 +61,7 @@ def command(app: typer.Typer, name: str, section: str | None = None) -> Callable
     """Registers a function as the command `name`, listed under `section`; its docstring is the help."""
 
     def register(function: Function) -> Function:
-        app.command(name, rich_help_panel=section)(_bound(function))
+        app.command(name, cls=LightCommand, rich_help_panel=section)(_bound(function))
         return function
 
     return register

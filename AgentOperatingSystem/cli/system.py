@@ -6,17 +6,17 @@ same API inside of this process, over the files that the server would use (`dire
 
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from AgentOperatingSystem.cli.client import ANSWER_SECONDS, Answer, Client, Query, StreamEvent
+from AgentOperatingSystem.cli.answers import ANSWER_SECONDS, Answer, Connection, Query, StreamEvent
 from AgentOperatingSystem.cli.exits import NobodyListens, NotReachable
 from AgentOperatingSystem.cli.output import note
 from AgentOperatingSystem.cli.values import read_token
 from AgentOperatingSystem.config import ClientSettings
+from AgentOperatingSystem.config.loopback import is_loopback
 from AgentOperatingSystem.ids import AgentId
 
 API: Final = "/api/v1"
-_LOOPBACK: Final = ("http://127.", "http://localhost", "http://[::1]")
 
 
 class Place(NamedTuple):
@@ -37,7 +37,7 @@ class System:
         self.app = app
         self.url = settings.url or local_url(settings)
         self.token = settings.token or self._local_token()
-        self._client = Client(self.url, self.token)
+        self._connection = connect(self.url, self.token)
 
     def get(self, place: Place, *, timeout_seconds: float = ANSWER_SECONDS) -> Any:
         """The document that lies there."""
@@ -56,14 +56,14 @@ class System:
     def stream(self, place: Place) -> Iterator[StreamEvent]:
         """Server-sent events, until the server ends the stream."""
         try:
-            yield from self._client.stream(*place)
+            yield from self._connection.stream(*place)
         except NobodyListens as error:
             self._check_direct(error, may_create=False)
             raise
 
     def close(self) -> None:
         """Lets go of connections, and of the data folder where it was opened."""
-        self._client.close()
+        self._connection.close()
 
     def _request(
         self,
@@ -74,11 +74,11 @@ class System:
         may_create: bool = False,
     ) -> Answer:
         try:
-            return self._client.request(method, *place, body, timeout_seconds)
+            return self._connection.request(method, *place, body, timeout_seconds)
         except NobodyListens as error:
             self._check_direct(error, may_create)
         self._go_direct(reads=method == "GET")
-        return self._client.request(method, *place, body, timeout_seconds)
+        return self._connection.request(method, *place, body, timeout_seconds)
 
     def _check_direct(self, error: NobodyListens, may_create: bool) -> None:
         """Whether the data folder itself can answer. Raises `NotReachable` and says what to do where it cannot."""
@@ -96,18 +96,25 @@ class System:
         from AgentOperatingSystem.cli.direct import open_directly  # brings the whole system into this process
 
         note(f"no system answers at {self.url}; working on {self.settings.data_dir} directly")
-        self._client.close()
-        self._client = open_directly(self.settings.data_dir, self.app, reads=reads)
+        self._connection.close()
+        self._connection = open_directly(self.settings.data_dir, self.app, reads=reads)
 
     def _local_token(self) -> str | None:
         """The token that a server on this machine keeps in its data folder; it is told to nobody else."""
-        return read_token(self.settings.data_dir) if self.url.startswith(_LOOPBACK) else None
+        return read_token(self.settings.data_dir) if is_loopback(urlsplit(self.url).hostname or "") else None
 
 
 class Server(System):
     """A system that runs: for what the files alone cannot answer."""
 
     answers_directly = False
+
+
+def connect(url: str, token: str | None) -> Connection:
+    """A connection over HTTP; nothing is sent yet."""
+    from AgentOperatingSystem.cli.client import Client  # 0.1 s, which the help of a command need not wait for
+
+    return Client(url, token)
 
 
 def local_url(settings: ClientSettings) -> str:

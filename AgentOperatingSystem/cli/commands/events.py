@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from AgentOperatingSystem.cli.answers import StreamEvent
 from AgentOperatingSystem.cli.app import EVENTS, app
 from AgentOperatingSystem.cli.arguments import Agent, Payload
-from AgentOperatingSystem.cli.client import StreamEvent
 from AgentOperatingSystem.cli.command import command, finish
-from AgentOperatingSystem.cli.exits import FAILED, NotReachable
+from AgentOperatingSystem.cli.exits import FAILED, OK, NotReachable
 from AgentOperatingSystem.cli.output import Output, brief, cell, moment, note
 from AgentOperatingSystem.cli.system import Place, Server, agent_place, place
 from AgentOperatingSystem.cli.values import json_value
@@ -21,6 +21,8 @@ GRACE_SECONDS = 10.0
 """How much longer than the server a waiting client waits."""
 WAIT_SECONDS_MAX = 300.0
 RECONNECT_SECONDS = 1.0
+OPEN = ("accepted", "pending", "parked")
+"""Where an event stands that has not ended."""
 
 
 @command(app, "send", EVENTS)
@@ -55,16 +57,18 @@ def send(
 
 
 def _show_sent(document: dict[str, Any], out: Output, wait: float | None) -> None:
-    status = document["status"]
+    status, agent, event = document["status"], document["agent"], document["id"]
     if status == "done":
         out.show(document, cell(document["result"]))
-    elif status == "accepted" and wait is None:
-        out.show(document, f"accepted: event {document['id']} for {document['agent']}")
+    elif status in OPEN:
+        out.show(document, f"{status}: event {event} for {agent}")
     else:
-        out.show(document, f"{status}: {document.get('reason') or 'no reason given'}")
-        if status in ("accepted", "pending", "parked"):
-            note(f"not ended within {wait:g} s; it goes on: `aos show {document['agent']} {document['id']}`")
-    finish(FAILED if wait is not None and status != "done" else 0)
+        out.show(document, f"{status}: {document['reason']}")
+    if wait is None:
+        return
+    if status in OPEN:
+        note(f"not ended within {wait:g} s; it goes on: `aos show {agent} {event} --source {document['source']}`")
+    finish(OK if status == "done" else FAILED)
 
 
 @command(app, "tail", EVENTS)

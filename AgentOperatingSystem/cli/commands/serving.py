@@ -1,6 +1,6 @@
 """`aos up`, `aos mcp`, `aos init`: a system for the network, one for a model's host, a project to begin with."""
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 @command(app, "up", SYSTEM)
 def up(
+    out: Output,
     agents: Annotated[
         str | None, typer.Argument(metavar="APP", help="Where the agents are: package.module or path/app.py [AOS_APP].")
     ] = None,
@@ -34,12 +35,19 @@ def up(
     from AgentOperatingSystem.hosting.local import serve
 
     config = AOSConfig(app=agents, data_dir=data, host=host, port=port)
-    finish(serve(config, config.app, door=create_app, reload=reload))
+    say = partial(_say, out)
+    finish(serve(config, config.app, door=create_app, reload=reload, say=say))
+
+
+def _say(out: Output, line: str) -> None:
+    out.line({"message": line}, line)
 
 
 @command(app, "mcp", SYSTEM)
 def mcp(data: Data = None, agents: App = None) -> None:
     """Offer the agents to a model's host, over the Model Context Protocol on standard input and output."""
+    import asyncio
+
     from AgentOperatingSystem.config import AOSConfig
 
     asyncio.run(_serve_mcp(AOSConfig(app=agents, data_dir=data)))

@@ -29,13 +29,13 @@ def checks(folder: Path) -> Iterator[Finding]:
     writable = _writable(folder, present)
     yield writable
     if present == folder:
-        yield _privacy("data folder", folder, 0o077)
+        yield _privacy("data folder mode", folder, 0o077)
     yield space(shutil.disk_usage(present).free)
     if sys.platform == "linux":
         yield file_system(_file_system(present))
     yield from _store(folder / "aos.db")
     if (folder / "token").exists():
-        yield _privacy("token file", folder / "token", 0o077)
+        yield _privacy("token file mode", folder / "token", 0o077)
 
 
 def space(free: int) -> Finding:

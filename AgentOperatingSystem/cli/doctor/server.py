@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from AgentOperatingSystem.cli.client import Client
+from AgentOperatingSystem.cli.answers import Connection
 from AgentOperatingSystem.cli.doctor.findings import Finding, fault, ok, warning
 from AgentOperatingSystem.cli.exits import NobodyListens, NotReachable, Problem
-from AgentOperatingSystem.cli.system import System
+from AgentOperatingSystem.cli.system import System, connect
 
 SECONDS = 5.0
 PROC = Path("/proc")
@@ -16,23 +16,23 @@ PROC = Path("/proc")
 
 def checks(system: System) -> Iterator[Finding]:
     """From the port to what the system says of itself."""
-    client = Client(system.url, system.token)
+    connection = connect(system.url, system.token)
     try:
-        yield from _answers(system, client)
+        yield from _answers(system, connection)
     finally:
-        client.close()
+        connection.close()
 
 
-def _answers(system: System, client: Client) -> Iterator[Finding]:
+def _answers(system: System, connection: Connection) -> Iterator[Finding]:
     try:
-        live = client.request("GET", "/health/live", {}, timeout_seconds=SECONDS).document
+        live = connection.request("GET", "/health/live", {}, timeout_seconds=SECONDS).document
     except NobodyListens as error:
         yield from _silent(system, error)
     except (NotReachable, Problem) as error:
         yield fault("server", f"{error}{_who(system)}", "end that program, or use another port: AOS_PORT, --url")
     else:
         yield ok("server", f"{system.url} is {live.get('status') if isinstance(live, dict) else live}{_who(system)}")
-        yield from _inside(client)
+        yield from _inside(connection)
 
 
 def _silent(system: System, error: NobodyListens) -> Iterator[Finding]:
@@ -55,10 +55,10 @@ def _port(host: str, port: int) -> Finding:
     return ok("port", f"{host}:{port} is free")
 
 
-def _inside(client: Client) -> Iterator[Finding]:
+def _inside(connection: Connection) -> Iterator[Finding]:
     try:
-        ready = client.request("GET", "/health/ready", {}, timeout_seconds=SECONDS).document
-        waiting = client.request("GET", "/api/v1/quarantine", {"limit": 1000}, timeout_seconds=SECONDS).document[
+        ready = connection.request("GET", "/health/ready", {}, timeout_seconds=SECONDS).document
+        waiting = connection.request("GET", "/api/v1/quarantine", {"limit": 1000}, timeout_seconds=SECONDS).document[
             "items"
         ]
     except Problem as error:

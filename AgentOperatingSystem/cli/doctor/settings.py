@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from AgentOperatingSystem.cli.doctor.findings import Finding, fault, ok, warning
 from AgentOperatingSystem.config import AOSConfig, load_app
+from AgentOperatingSystem.config.loopback import is_loopback
 from AgentOperatingSystem.errors import AOSError, ConfigurationError
 from AgentOperatingSystem.orchestration.applications import agents_of
 from AgentOperatingSystem.orchestration.registry import Registry
 
-_LOOPBACK = ("127.", "localhost", "::1")
 _NOT_BUILT_IN = (
     "storage_connection_string",
     "storage_account_url",
@@ -30,7 +30,7 @@ def checks(config: AOSConfig) -> Iterator[Finding]:
             yield fault(
                 name, f"is set by {config.origin(name)}", "this build has only the embedded store: remove the setting"
             )
-    if not config.host.startswith(_LOOPBACK) and config.token is None:
+    if config.token is None and not is_loopback(config.host):
         yield fault("exposure", f"{config.host} is not loopback and there is no token", "set AOS_TOKEN")
     yield app(config.app)
 
