@@ -4,6 +4,7 @@ Called by the kernel with a fresh `Work`; what cannot run now is parked (or ende
 """
 
 import math
+from collections.abc import Container
 
 import msgspec
 
@@ -19,14 +20,24 @@ _timer = msgspec.json.Decoder(Timer)
 
 
 async def intake(
-    store: AgentStore, work: Work, arrivals: list[Case], *, rings: bool, broken: AOSError | None
+    store: AgentStore,
+    work: Work,
+    arrivals: list[Case],
+    applied: Container[str],
+    *,
+    rings: bool,
+    broken: AOSError | None,
 ) -> list[Case]:
-    """The cases to handle, in order; arrivals that cannot run now are parked in `work`."""
+    """The cases to handle, in order; arrivals that cannot run now are parked in `work`.
+
+    `applied` are keys that have their row already: a timer that was set once more to a time at which it ran then makes
+    no second run.
+    """
     hold = why_hold(work.head, work.now, broken=broken)
     can_move = hold is None or isinstance(hold, End)
     waiting = await _waiting(store, work) if can_move and (rings or work.head.backlog) else []
     ticks = await _ticks(store, work) if rings and hold is None and _tick_due(work) else []
-    cases = [*waiting, *ticks, *arrivals]
+    cases = [*waiting, *(case for case in ticks if case.key not in applied), *arrivals]
     return [case for case in cases if not _held(work, case, hold)]
 
 

@@ -139,19 +139,22 @@ class Kernel:
         work = Work(awake.server.head, parts.clock.now(), _is_strict(awake.kind), parts.rules, parts.limits)
         arrivals = await self._arrivals(awake, turn, applied)
         rings = len(arrivals) < len(turn.messages) and any(message.kind is Kind.DOORBELL for message in turn.messages)
-        for case in await intake(parts.store, work, arrivals, rings=rings, broken=awake.broken):
-            if case.row is not None or case.key not in applied:
-                await self._handling.handle(awake, work, case)
+        for case in await intake(parts.store, work, arrivals, applied, rings=rings, broken=awake.broken):
+            await self._handling.handle(awake, work, case)
         return work
 
     async def _arrivals(self, awake: Awake, turn: Turn, applied: dict[str, EventRow]) -> list[Case]:
-        """The turn's events, less those that are known to be applied and second copies within the turn."""
+        """The turn's events, less those that are known to be applied and second copies within the turn.
+
+        A turn that was handed out before is looked up first, so that what an earlier holder finished does not run again.
+        """
         fresh: dict[str, Case] = {}
+        suspected = turn.deliveries > 1
         for message in turn.messages:
             if message.event is None:
                 continue
             key = message.event.key
-            if key in awake.recent and key not in applied:
+            if (suspected or key in awake.recent) and key not in applied:
                 applied.update(await self._recorded(turn.agent, (key,)))
             if key not in applied and key not in fresh:
                 fresh[key] = Case(message.event, None, key, message.fingerprint, carried=True)

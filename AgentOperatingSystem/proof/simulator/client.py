@@ -86,7 +86,7 @@ class Outside:
         while True:
             doors = await self._doors()
             try:
-                return await doors.host.call(_as_coroutine(question(doors)))
+                return await doors.host.call(_put(question, doors))
             except (HostDied, StoreUnavailable, Conflict):
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -137,5 +137,5 @@ async def _offer(doors: Doors, event: Event, *, waits: bool) -> EventRow | None:
     return None
 
 
-async def _as_coroutine(answer: Awaitable[T]) -> T:
-    return await answer
+async def _put(question: Callable[[Doors], Awaitable[T]], doors: Doors) -> T:
+    return await question(doors)

@@ -20,8 +20,8 @@ def timer_faults(agent: AgentId, final: Final) -> Iterator[tuple[str, str]]:
     runs = _runs(agent, final)
     actions = [action for row in final.rows.values() if row.status is Status.DONE for action in actions_of(row.event)]
     whole = final.head.control is not Control.TERMINATED
-    for name in (action[1] for action in actions if action[0] == "timer"):
-        yield from _once(f"{agent} timer {name}", len(runs.get(name, ())), whole=whole)
+    for name, asked in Counter(action[1] for action in actions if action[0] == "timer").items():
+        yield from _between(f"{agent} timer {name}", len(runs.get(name, ())), asked, whole=whole)
     yield from _alarms(agent, actions, runs, whole=whole)
     for name, created in final.state.get("crons", {}).items():
         cron = next(action[2] for action in actions if action[0] == "cron" and action[1] == name)
@@ -39,8 +39,9 @@ def _runs(agent: AgentId, final: Final) -> dict[str, list[float]]:
     return runs
 
 
-def _once(what: str, times: int, *, whole: bool) -> Iterator[tuple[str, str]]:
-    if times > 1:
+def _between(what: str, times: int, asked: int, *, whole: bool) -> Iterator[tuple[str, str]]:
+    """At least one run, and no more than were asked for: one that is asked for again before its time replaces it."""
+    if times > asked:
         yield "applied_twice", f"{what}: {times} runs"
     elif not times and whole:
         yield "lost", f"{what}: no run"
@@ -56,7 +57,7 @@ def _alarms(
             asked.setdefault(action[1], Counter())[action[2]] += 1
     for name, times in asked.items():
         if len(times) == 1:
-            yield from _once(f"{agent} alarm {name}", len(runs.get(name, ())), whole=whole)
+            yield from _between(f"{agent} alarm {name}", len(runs.get(name, ())), 1, whole=whole)
 
 
 def _every(what: str, cron: str, created: float, cancelled: float, runs: list[float]) -> Iterator[tuple[str, str]]:

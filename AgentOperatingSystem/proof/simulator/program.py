@@ -138,7 +138,7 @@ class _Writer:
         chosen = rng.random()
         if self._crons and chosen < 0.3:
             self._crons -= 1
-            return ["cron", f"cron{next(self._names)}", rng.choice(("* * * * *", "*/2 * * * *", "30 * * * * */10"))]
+            return ["cron", f"cron{next(self._names)}", rng.choice(("* * * * *", "*/2 * * * *", "* * * * * */20"))]
         if chosen < 0.6:
             return ["at", "alarm", EPOCH + rng.choice((20.0, 50.0))]
         return ["timer", f"t{next(self._names)}", rng.uniform(0.0, 40.0), list(self._actions(at, 0))]
