@@ -24,8 +24,10 @@ from urllib.request import urlopen
 from tests.docs.markdown import ROOT, Block
 
 LANGUAGES = ("bash", "console", "sh", "shell")
-NOT_RUN = ("make", "pip ", "git ", "kill ")
-"""What changes the machine, ends processes, or has a test of its own: only checked for what it names."""
+NOT_RUN = ("make", "pip ", "git ")
+"""What changes the machine, or has a test of its own: only checked for what it names."""
+INSTALLED = "pip install . && "
+"""What is done already where these tests run."""
 STREAMS = ("aos tail", "aos mcp", "curl -N")
 """What ends when it is told to."""
 READY_SECONDS = 30.0
@@ -51,7 +53,7 @@ def commands_of(block: Block) -> list[Command]:
     """The commands of a block, continuation lines joined, comments left out; none where it is no shell."""
     if block.language not in LANGUAGES or "fragment" in block.marks:
         return []
-    text = re.sub(r"\\\n\s*", " ", block.text)
+    text = re.sub(r"\\\n\s*", " ", block.text).replace(INSTALLED, "")
     if not text.startswith("$ "):
         lines = (_COMMENT.sub("", line) for line in text.splitlines() if not line.startswith("#"))
         return [Command(line, (), block.where) for line in lines if line]
@@ -68,7 +70,7 @@ class Session:
     """One page's terminal."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self._environment = {
             "AOS_PORT": str(self.port),
             "COLUMNS": "120",
@@ -171,7 +173,7 @@ def _plain(text: str) -> str:
     return "\n".join(re.sub(r"[ \t]+", " ", line).strip() for line in text.strip("\n").splitlines())
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -33,7 +33,3 @@ def test_the_promises_are_those_of_the_readme() -> None:
 def test_every_promise_has_its_parts(part: str) -> None:
     sections = re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)
     assert [section.split("\n")[0] for section in sections if section.startswith("G") and part not in section] == []
-
-
-def test_the_readme_fits_one_sitting() -> None:
-    assert len(README.read_text().splitlines()) <= 150
