@@ -32,6 +32,7 @@ from AgentOperatingSystem.orchestration.decisions import Rules
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.lifecycle import Lifecycle
 from AgentOperatingSystem.orchestration.mailroom import Mailroom
+from AgentOperatingSystem.orchestration.manager import AgentManager
 from AgentOperatingSystem.orchestration.message_bus import ApplicationBus
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.pump import Pump
@@ -58,11 +59,12 @@ class AgentOperatingSystem:
     """
 
     kernel: Kernel
-    """There after `initialize`; so are `mailroom`, `message_bus`, `lifecycle`, `quarantine`, `archive` and `parts`."""
+    """There after `initialize`, as all that is named from here to `engine`."""
     parts: Parts
     mailroom: Mailroom
     message_bus: ApplicationBus
     lifecycle: Lifecycle
+    manager: AgentManager
     quarantine: QuarantineDesk
     schedules: ScheduleDesk
     archive: Archivist
@@ -95,6 +97,7 @@ class AgentOperatingSystem:
         self.mailroom = Mailroom(self.parts, self.kernel, self.routes, self.config.dedupe_days * DAY_SECONDS)
         self.message_bus = ApplicationBus(self.parts, self.mailroom, self.subscriptions, self.config.tenant, self.start)
         self.lifecycle = Lifecycle(self.parts, self.kernel)
+        self.manager = AgentManager(self.parts, self.kernel, self.config.tenant)
         self.quarantine = QuarantineDesk(self.parts, self.kernel, self.mailroom)
         self.schedules = ScheduleDesk(self.parts, self.kernel)
         self.archive = Archivist(self.parts, self.kernel)
@@ -139,10 +142,7 @@ class AgentOperatingSystem:
 
         Raises `ConfigurationError`.
         """
-        registered = self.registry.register(agent)
-        if isinstance(agent, BaseAgent) and self._pump is not None:
-            self.kernel.warm.forget(agent.address)
-        return registered.name
+        return self.registry.register(agent).name if self._pump is None else self.manager.register_agent(agent)
 
     async def register_app(self, app: ModuleType) -> list[str]:
         """Registers the agents of a module and adds its routes; answers the registered names."""

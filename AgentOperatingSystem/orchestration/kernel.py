@@ -13,6 +13,7 @@ from AgentOperatingSystem.events import Kind, Message
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.messaging.ports import Turn
+from AgentOperatingSystem.observability import metrics
 from AgentOperatingSystem.orchestration.awake import Awake, Warm, Watch
 from AgentOperatingSystem.orchestration.bells import bells_again
 from AgentOperatingSystem.orchestration.handling import Handling, Interrupted
@@ -87,7 +88,7 @@ class Kernel:
     # --- 1 awaken -------------------------------------------------------------------------------------------
 
     async def _awaken(self, agent: AgentId) -> Awake:
-        awake = self.warm.take(agent) or await self._rehydrate(agent)
+        awake = self.warm.take(agent) or await self._wake(agent)
         if awake.owed:
             await self._pay(agent, awake)
         return awake
@@ -105,6 +106,12 @@ class Kernel:
         if outputs:
             await self.parts.bus.send(outputs)
         awake.owed = ()
+
+    async def _wake(self, agent: AgentId) -> Awake:
+        begun = self.parts.clock.now()
+        awake = await self._rehydrate(agent)
+        metrics.histogram("agent.wake.duration", max(0.0, self.parts.clock.now() - begun))
+        return awake
 
     async def _rehydrate(self, agent: AgentId) -> Awake:
         """One read. An agent that cannot be made or read is awake all the same, broken: its events are put aside."""
