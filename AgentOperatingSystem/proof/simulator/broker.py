@@ -42,7 +42,8 @@ class Unordered(Mailboxes):
 class Broker:
     """Hands turns to whichever host asks, and lets faults befall them."""
 
-    def __init__(self, bus: MemoryBus, faults: Faults, journal: Journal, seen: Observations) -> None:
+    def __init__(self, bus: MemoryBus, faults: Faults, journal: Journal, seen: Observations, *, ordered: bool) -> None:
+        self._ordered = ordered
         self.bus = bus
         self.seen = seen
         self._faults = faults
@@ -117,12 +118,19 @@ class Broker:
             self._faults.struck("lost_lock", "bus.lock", turn.agent)
             self.bus.expire(turn)
 
+    def _part(self, turn: Turn) -> tuple[Message, ...]:
+        """Any of its messages; the first ones, where the broker keeps order."""
+        rng = self._faults.rng
+        if self._ordered:
+            return turn.messages[: rng.randint(1, len(turn.messages))]
+        return tuple(message for message in turn.messages if rng.random() < 0.7)
+
     def _repeat(self, turn: Turn) -> None:
         """Some of a turn's messages are delivered once more, to whoever asks, beside everything else."""
         if not self._asking:
             return
         rng = self._faults.rng
-        messages = tuple(message for message in turn.messages if rng.random() < 0.7)
+        messages = self._part(turn)
         _, future = self._asking[rng.randrange(len(self._asking))]
         if messages and not future.done():
             self._faults.struck("duplicate", "bus.redeliver", turn.agent)
