@@ -11,9 +11,9 @@ from urllib.parse import quote, urlsplit
 from AgentOperatingSystem.cli.answers import ANSWER_SECONDS, Answer, Connection, Query, StreamEvent
 from AgentOperatingSystem.cli.exits import NobodyListens, NotReachable
 from AgentOperatingSystem.cli.output import note
-from AgentOperatingSystem.cli.values import read_token
+from AgentOperatingSystem.cli.values import read_address, read_token
 from AgentOperatingSystem.config import ClientSettings
-from AgentOperatingSystem.config.loopback import is_loopback
+from AgentOperatingSystem.config.addresses import is_loopback
 from AgentOperatingSystem.ids import AgentId
 
 API: Final = "/api/v1"
@@ -118,7 +118,10 @@ def connect(url: str, token: str | None) -> Connection:
 
 
 def local_url(settings: ClientSettings) -> str:
-    """Where the server of these settings is found from this machine."""
+    """Where the server of this machine is found: where the one of the data folder says, else where the settings say."""
+    kept = read_address(settings.data_dir)
+    if kept is not None:
+        return kept
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 

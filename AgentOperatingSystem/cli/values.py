@@ -1,12 +1,15 @@
 """What is typed on a command line, read and checked before anything is asked of a system."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
 from AgentOperatingSystem.cli.exits import NoSuchFile
 from AgentOperatingSystem.errors import ConfigurationError, InvalidInput
+
+_ADDRESS = re.compile(r"http://[A-Za-z0-9.:\[\]-]+")
 
 
 def json_value(text: str | None) -> Any:
@@ -57,6 +60,15 @@ def read_token(data_dir: Path) -> str | None:
         raise ConfigurationError(
             f"{data_dir / 'token'} cannot be read: {_why(error)}; give --token or AOS_TOKEN"
         ) from None
+
+
+def read_address(data_dir: Path) -> str | None:
+    """Where the server of a data folder listens, as it says itself; None where none has said so."""
+    try:
+        kept = (data_dir / "url").read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return kept if _ADDRESS.fullmatch(kept) else None
 
 
 def _parsed(content: bytes, where: str) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
 from AgentOperatingSystem.config import AOSConfig, load_app
 from AgentOperatingSystem.errors import ConfigurationError
+from AgentOperatingSystem.hosting.addresses import announced
 from AgentOperatingSystem.hosting.reload import app_folder, restart, until_changed, wait_until_changed
 from AgentOperatingSystem.hosting.server import Server, listen, url_of
 from AgentOperatingSystem.hosting.tokens import Token, token_of
@@ -80,9 +81,11 @@ class Host:
             watchdog.start()
             drain = asyncio.create_task(self._drain_when_told(aos, doors, server), name="aos-drain")
             change = asyncio.create_task(self._stop_when_changed(watched, aos), name="aos-reload")
+            url = url_of(listener, self._config.host)
             try:
-                self._greet(url_of(listener, self._config.host), names)
-                await server.serve(sockets=[listener])
+                with announced(Path(self._config.data_dir), url):
+                    self._greet(url, names)
+                    await server.serve(sockets=[listener])
             finally:
                 change.cancel()
                 drain.cancel()

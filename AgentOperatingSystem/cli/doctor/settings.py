@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from AgentOperatingSystem.cli.doctor.findings import Finding, fault, ok, warning
 from AgentOperatingSystem.config import AOSConfig, load_app
-from AgentOperatingSystem.config.loopback import is_loopback
+from AgentOperatingSystem.config.addresses import is_loopback
 from AgentOperatingSystem.errors import AOSError, ConfigurationError
 from AgentOperatingSystem.orchestration.applications import agents_of
 from AgentOperatingSystem.orchestration.registry import Registry

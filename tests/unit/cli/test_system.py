@@ -24,6 +24,11 @@ def test_where_the_server_of_this_machine_is_found(host: str, url: str) -> None:
     assert local_url(client_settings(host=host, port=80)) == url
 
 
+def test_the_server_of_a_folder_is_found_where_it_says(bare: Path) -> None:
+    (bare / "url").write_text("http://127.0.0.1:9000\n")
+    assert local_url(client_settings(data_dir=bare, port=80)) == "http://127.0.0.1:9000"
+
+
 @pytest.mark.parametrize(
     ("url", "told"),
     [

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from AgentOperatingSystem.cli.exits import NoSuchFile
-from AgentOperatingSystem.cli.values import json_value, read_file, read_token, write_file
+from AgentOperatingSystem.cli.values import json_value, read_address, read_file, read_token, write_file
 from AgentOperatingSystem.errors import ConfigurationError, InvalidInput
 
 
@@ -71,6 +71,15 @@ def test_the_token_of_a_data_folder(bare: Path) -> None:
     (bare / "token").write_bytes(b"\xff")
     with pytest.raises(ConfigurationError, match="token cannot be read"):
         read_token(bare)
+
+
+def test_the_address_of_a_data_folder(bare: Path) -> None:
+    assert read_address(bare) is None
+    (bare / "url").write_text("http://[::1]:9000\n")
+    assert read_address(bare) == "http://[::1]:9000"
+    for wrong in (b"", b"\xff", b"ftp://x", b"http://a b", b"http://x/?a"):
+        (bare / "url").write_bytes(wrong)
+        assert read_address(bare) is None
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
