@@ -30,6 +30,8 @@ class Awake:
     """Why it cannot handle anything: unreadable state, or no such type here."""
     recent: OrderedDict[str, None] = field(default_factory=OrderedDict)
     """Keys of events that were applied lately; a duplicate of these costs no handling."""
+    fresh: bool = True
+    """Whether it was read in this very turn."""
     owed: tuple[str, ...] = ()
     """Keys of rows whose outputs the last commit recorded and nobody has seen leave: to be sent before anything else."""
 

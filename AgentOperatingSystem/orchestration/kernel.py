@@ -94,6 +94,7 @@ class Kernel:
         return awake
 
     def _fall_asleep(self, agent: AgentId, awake: Awake) -> None:
+        awake.fresh = False
         if awake.broken is None:  # what is broken is looked at anew each time: it may have been mended
             self.warm.put(agent, awake)
 
@@ -176,6 +177,7 @@ class Kernel:
     async def _commit(self, awake: Awake, work: Work, turn: Turn) -> bool:
         """Commits what there is to commit; says whether outputs are sent and the turn is settled already."""
         if not work.touched:
+            await self._confirm(awake)
             return False
         server, head, content = awake.server, awake.server.head, awake.current
         if content != awake.committed and awake.kind is not None:
@@ -185,6 +187,16 @@ class Kernel:
         for row in (*work.inserts, *work.updates):
             awake.note(row.key)
         return committed.relayed
+
+    async def _confirm(self, awake: Awake) -> None:
+        """That there is nothing to do is true only of the agent as it is now: no fence would tell that a copy from memory
+        is out of date. Raises `Conflict`.
+        """
+        if awake.fresh:
+            return
+        found = await self.parts.store.load(awake.server.agent)
+        if (found[1] if found else "") != awake.server.etag:
+            raise Conflict(f"{awake.server.agent}: another host has moved on")
 
     # --- 5 relay --------------------------------------------------------------------------------------------
 
