@@ -9,9 +9,8 @@ Made by `create_app` for a system that is initialized; served by `hosting/local.
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.responses import HTMLResponse
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -39,16 +38,13 @@ ROUTERS = (
 
 
 class App(FastAPI):
-    """FastAPI behind the guard: nothing of it is reached by a request that the guard refuses or answers itself."""
+    """FastAPI's routes behind the guard, which answers every error; nothing of FastAPI's own stands between."""
 
-    guard: ASGIApp
+    doors: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.guard(scope, receive, send)
-
-    async def routes_only(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The application without its guard."""
-        await super().__call__(scope, receive, send)
+        scope["app"] = self
+        await self.doors(scope, receive, send)
 
 
 def create_app(aos: AgentOperatingSystem, *, token: str) -> FastAPI:
@@ -62,11 +58,9 @@ def create_app(aos: AgentOperatingSystem, *, token: str) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         routes=_plain_routes(door),
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # the kernel has its own
-        exception_handlers={HTTPException: _hand_on, RequestValidationError: _hand_on},
     )
     app.state.door = door
-    app.guard = Guard(app.routes_only, door)
+    app.doors = Guard(AsyncExitStackMiddleware(app.router), door)
     for router in ROUTERS:
         app.include_router(router)
     app.add_route("/openapi.json", _show_description)
@@ -82,11 +76,6 @@ def _plain_routes(door: Door) -> list[BaseRoute]:
         Route("/api/v1/events", PostAnyEvent(door), methods=["POST"]),
         Route(GITHUB, GitHubWebhook(door), methods=["POST"]),
     ]
-
-
-async def _hand_on(request: Request, error: Exception) -> Response:
-    """Leaves an error to the guard, which answers all of them alike."""
-    raise error
 
 
 def _description(app: Any) -> dict[str, Any]:
