@@ -178,8 +178,8 @@ class Work:
         )
 
     def outputs(self) -> list[Message]:
-        """Everything that leaves after the commit, in order."""
-        sent = [message for row in (*self.inserts, *self.updates) for message in row.outputs]
+        """Everything that leaves after the commit, in the order of handling: what was parked came first."""
+        sent = [message for row in (*self.updates, *self.inserts) for message in row.outputs]
         return [*sent, *self.bells.values()]
 
     # --- inside ---------------------------------------------------------------------------------------------

@@ -184,8 +184,8 @@ def _move_head(agent: str, change: Change) -> tuple[Statement, Parameters]:
 
 
 def _outputs(change: Change) -> list[Message]:
-    """Everything that the change sends, in order."""
-    sent = [message for row in (*change.inserts, *change.updates) for message in row.outputs]
+    """Everything that the change sends, in the order of handling: what was parked came first."""
+    sent = [message for row in (*change.updates, *change.inserts) for message in row.outputs]
     return [*sent, *change.outputs]
 
 
