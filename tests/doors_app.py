@@ -1,4 +1,4 @@
-"""Agents that the tests of the doors and of the hosts talk to; also an app of its own, for hosts in processes of their own."""
+"""Agents that the tests of doors and hosts talk to; also an app for hosts in processes of their own."""
 
 import asyncio
 import hashlib
@@ -51,7 +51,7 @@ class Hog(BaseAgent):
             while True:
                 pass
         if event.data == "system call":
-            time.sleep(600)
+            time.sleep(600)  # noqa: ASYNC251  # the mistake that the watchdog is for
         if event.data == "C":
             hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000_000)
         if event.data == "await":

@@ -10,8 +10,8 @@ AGENTS = "/api/v1/agents"
 
 async def bump(client: httpx2.AsyncClient, key: str = "", times: int = 1, **event: Any) -> None:
     for _ in range(times):
-        parameters = {"wait": 10, **({"key": key} if key else {})}
-        assert (await client.post(f"{AGENTS}/counter/events", params=parameters, json=event)).status_code == 200
+        answer = await client.post(f"{AGENTS}/counter/events", params={"wait": 10, "key": key}, json=event)
+        assert answer.status_code == 200
 
 
 async def test_the_list_goes_on_page_by_page(client: httpx2.AsyncClient) -> None:

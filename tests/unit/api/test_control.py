@@ -52,5 +52,7 @@ async def test_bodies_are_checked(client: httpx2.AsyncClient) -> None:
     assert (await client.post(f"{COUNTER}/pause", json={"why": "x"})).status_code == 422
     assert (await client.post(f"{COUNTER}/pause", json={"reason": 1})).status_code == 422
     assert (await client.post(f"{COUNTER}/terminate", json={"delete": "yes"})).status_code == 422
-    assert (await client.post(f"{COUNTER}/pause", content=b"x", headers={"Content-Type": "text/plain"})).status_code == 415
+    assert (
+        await client.post(f"{COUNTER}/pause", content=b"x", headers={"Content-Type": "text/plain"})
+    ).status_code == 415
     assert (await client.get(COUNTER)).json()["state"] == "created"

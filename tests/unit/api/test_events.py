@@ -1,6 +1,7 @@
 """Sending events, asking for their outcomes, and what a sender is told where an event cannot be taken."""
 
 import asyncio
+from functools import partial
 
 import httpx2
 import pytest
@@ -8,18 +9,17 @@ from fastapi import FastAPI
 
 from AgentOperatingSystem import AgentOperatingSystem
 from tests import doors_app
+from tests.waiting import until
 
 COUNTER = "/api/v1/agents/counter/events"
 GATED = "/api/v1/agents/gated/events"
 
 
 async def ends(client: httpx2.AsyncClient, location: str) -> dict[str, object]:
-    for _ in range(500):
-        outcome: dict[str, object] = (await client.get(location)).json()
-        if outcome["status"] not in ("pending", "parked"):
-            return outcome
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"{location} does not end")
+    ask = partial(client.get, location)
+    answer = await until(ask, lambda answer: answer.json()["status"] not in ("pending", "parked"))
+    outcome: dict[str, object] = answer.json()
+    return outcome
 
 
 def code(answer: httpx2.Response) -> tuple[int, str]:
@@ -164,7 +164,6 @@ async def test_what_no_route_takes_is_kept_and_shown(client: httpx2.AsyncClient)
     answer = await client.post("/api/v1/events", params={"wait": 10}, json={"type": "strange"})
     assert answer.json()["status"] == "quarantined"
     assert "no declared route matches type 'strange'" in answer.json()["reason"]
-
 
 
 @pytest.mark.parametrize("wait", ["x", "-1", "nan", "inf", "301", "1e9"])

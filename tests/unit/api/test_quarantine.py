@@ -1,12 +1,13 @@
 """The quarantine: seen, redriven, edited, dropped."""
 
-import asyncio
+from functools import partial
 from typing import Any
 
 import httpx2
 import pytest
 
 from AgentOperatingSystem import AgentOperatingSystem, Route
+from tests.waiting import until
 
 QUARANTINE = "/api/v1/quarantine"
 PICKY = "/api/v1/agents/picky"
@@ -21,12 +22,10 @@ async def bad(client: httpx2.AsyncClient) -> str:
 
 
 async def outcome(client: httpx2.AsyncClient) -> dict[str, Any]:
-    for _ in range(500):
-        found: dict[str, Any] = (await client.get(f"{PICKY}/events/one", params={"key": "k"})).json()
-        if found["status"] != "parked":
-            return found
-        await asyncio.sleep(0.01)
-    raise AssertionError("it stays parked")
+    ask = partial(client.get, f"{PICKY}/events/one", params={"key": "k"})
+    answer = await until(ask, lambda answer: answer.json()["status"] != "parked")
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 async def test_it_is_listed_and_shown(client: httpx2.AsyncClient, bad: str) -> None:
@@ -67,11 +66,7 @@ async def test_an_unrouted_event_finds_a_route_that_was_added(
     aos.mailroom.routes.append(Route(agent="picky", type="strange.#", key="late"))
     path = f"{QUARANTINE}/aos.unrouted/{sent.json()['event_key']}"
     assert (await client.post(f"{path}/redrive")).json()["status"] == "done"
-    for _ in range(500):
-        history = await client.get(f"{PICKY}/history", params={"key": "late"})
-        if history.status_code == 200 and history.json()["items"]:
-            break
-        await asyncio.sleep(0.01)
+    history = await until(partial(client.get, f"{PICKY}/history", params={"key": "late"}), lambda a: a.is_success)
     assert [item["result"] for item in history.json()["items"]] == ["x"]
 
 

@@ -1,12 +1,19 @@
 """Schedules over HTTP."""
 
-import asyncio
+from functools import partial
 from typing import Any
 
 import httpx2
 import pytest
 
+from tests.waiting import until
+
 PICKY = "/api/v1/agents/picky"
+
+
+async def handled(client: httpx2.AsyncClient, type: str) -> list[dict[str, Any]]:
+    history = (await client.get(f"{PICKY}/history")).json().get("items", [])
+    return [item for item in history if item["event"]["type"] == type]
 
 
 async def test_made_listed_replaced_cancelled(client: httpx2.AsyncClient) -> None:
@@ -33,12 +40,7 @@ async def test_a_single_run_happens(client: httpx2.AsyncClient, busy: bool) -> N
     if busy:  # a turn with events beside the bell must not make it forgotten
         for number in range(20):
             await client.post(f"{PICKY}/events", json={"id": str(number)})
-    for _ in range(500):
-        history = await client.get(f"{PICKY}/history")
-        if history.status_code == 200 and any(item["event"]["type"] == "soon" for item in history.json()["items"]):
-            break
-        await asyncio.sleep(0.01)
-    found = [item for item in history.json()["items"] if item["event"]["type"] == "soon"]
+    found = await until(partial(handled, client, "soon"), bool)
     assert [item["result"] for item in found] == [7]
     assert (await client.get("/api/v1/schedules")).json()["items"] == []
 
