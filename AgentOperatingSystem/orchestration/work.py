@@ -145,6 +145,8 @@ class Work:
         if due != self._next_tick:
             self._next_tick = due
             self.touched = True
+        if due:
+            self.ring(due, "tick")  # the bell that was ordered with the timer may have been lost with its turn
 
     # --- what is committed ----------------------------------------------------------------------------------
 
