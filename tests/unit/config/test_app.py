@@ -34,9 +34,9 @@ def complaint(spec: str) -> str:
 
 
 def test_a_dotted_module_of_the_current_directory(bare: Path) -> None:
-    write(bare / "desk" / "agents.py", "NAME = 'dotted'")
-    module = load_app("desk.agents")
-    assert (module.__name__, module.NAME) == ("desk.agents", "dotted")
+    write(bare / "bureau" / "agents.py", "NAME = 'dotted'")
+    module = load_app("bureau.agents")
+    assert (module.__name__, module.NAME) == ("bureau.agents", "dotted")
 
 
 def test_a_file_with_its_neighbours(bare: Path) -> None:
