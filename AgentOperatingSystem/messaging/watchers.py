@@ -23,6 +23,10 @@ class Watchers:
             if not self._watching[what]:
                 del self._watching[what]
 
+    def __len__(self) -> int:
+        """How many watch."""
+        return sum(map(len, self._watching.values()))
+
     def notify(self, what: Hashable) -> None:
         """There is news of `what`."""
         if self._watching:
