@@ -7,6 +7,7 @@ The doors are handed in, because `hosting` lies below `api`.
 
 import asyncio
 import logging
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -71,7 +72,10 @@ class Host:
 
     async def run(self, watched: Path | None) -> bool:
         """Serves until it is told to stop; says whether that was because a file under `watched` changed."""
-        listener = listen(self._config.host, self._config.port)
+        with listen(self._config.host, self._config.port) as listener:
+            return await self._serve(listener, watched)
+
+    async def _serve(self, listener: socket.socket, watched: Path | None) -> bool:
         async with AgentOperatingSystem(self._config) as aos:
             names = await aos.register_app(self._app)
             aos.start()
