@@ -32,7 +32,8 @@ class ManualLoop(asyncio.SelectorEventLoop):
         return self.moment
 
 
-CLOCK = LoopClock()
+EPOCH = 1_767_225_600.0
+CLOCK = LoopClock(EPOCH)
 
 
 async def settle(rounds: int = 20) -> None:

@@ -7,6 +7,8 @@ here too: `expire`.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from heapq import heappop, heappush
+from itertools import count
 
 from AgentOperatingSystem.clock import Clock
 from AgentOperatingSystem.errors import Overloaded
@@ -40,7 +42,11 @@ class MemoryBus:
         self._window_seconds = duplicate_window_seconds
         self._lock_seconds = lock_seconds
         self._mail = mailboxes or Mailboxes(turn_events_max)
-        self._scheduled: dict[str, tuple[Message, asyncio.TimerHandle]] = {}
+        self._scheduled: dict[str, Message] = {}
+        self._times: list[tuple[float, int, str]] = []
+        """Heap of what is scheduled: due time, place in the order of sending, message id."""
+        self._places = count()
+        self._alarm: asyncio.TimerHandle | None = None
         self._accepted: dict[str, float] = {}
         """Message ids with the time when each was accepted, the oldest first."""
 
@@ -62,8 +68,7 @@ class MemoryBus:
         """An offered message is kept already; one that ended meanwhile must not come back."""
 
     def waiting(self, message_id: str) -> Message | None:
-        scheduled = self._scheduled.get(message_id)
-        return scheduled[0] if scheduled else self._mail.messages.get(message_id)
+        return self._scheduled.get(message_id) or self._mail.messages.get(message_id)
 
     async def find(self, message_id: str) -> Message | None:
         return self.waiting(message_id)
@@ -87,9 +92,10 @@ class MemoryBus:
 
     async def close(self) -> None:
         self._mail.close()
-        for _, timer in self._scheduled.values():
-            timer.cancel()
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._scheduled.clear()
+        self._times.clear()
 
     # --- beyond the port ---------------------------------------------------------------------------------------------
 
@@ -118,16 +124,26 @@ class MemoryBus:
             self._deliver(message)
 
     def _deliver(self, message: Message) -> None:
-        wait_seconds = message.due - self._clock.now()
-        if wait_seconds <= 0:
+        if message.due <= self._clock.now():
             self._mail.add(message)
         elif message.id not in self._scheduled:
-            timer = asyncio.get_running_loop().call_later(wait_seconds, self._fall_due, message)
-            self._scheduled[message.id] = (message, timer)
+            self._scheduled[message.id] = message
+            heappush(self._times, (message.due, next(self._places), message.id))
+            self._ring_when_due()
 
-    def _fall_due(self, message: Message) -> None:
-        del self._scheduled[message.id]
-        self._deliver(message)
+    def _ring_when_due(self) -> None:
+        """One alarm, for the first: a loop's own timers of one time come in no order."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        wait_seconds = max(0.0, self._times[0][0] - self._clock.now())
+        self._alarm = asyncio.get_running_loop().call_later(wait_seconds, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        now = self._clock.now()
+        while self._times and self._times[0][0] <= now:
+            self._mail.add(self._scheduled.pop(heappop(self._times)[2]))
+        if self._times:
+            self._ring_when_due()
 
     def _is_new(self, message: Message) -> bool:
         """Duplicate detection by message id, as Service Bus has it: scheduled messages count from their sending."""

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,14 +131,14 @@ class BusMaker:
 
 
 @asynccontextmanager
-async def memory_bus(folder: Path, copies: Copies, **limits: int) -> AsyncIterator[MessageBus]:
+async def memory_bus(folder: Path, copies: Copies, **limits: Any) -> AsyncIterator[MessageBus]:
     bus = MemoryBus(CLOCK, copies, **limits)
     yield bus
     await bus.close()
 
 
 @asynccontextmanager
-async def embedded_bus(folder: Path, copies: Copies, **limits: int) -> AsyncIterator[MessageBus]:
+async def embedded_bus(folder: Path, copies: Copies, **limits: Any) -> AsyncIterator[MessageBus]:
     engine = Engine(folder / "bus.db", embedded.SCHEMA)
     bus = embedded.EmbeddedBus(engine, folder, CLOCK, copies, **limits)
     await bus.open()
