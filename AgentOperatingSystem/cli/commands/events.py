@@ -12,7 +12,7 @@ from AgentOperatingSystem.cli.app import EVENTS, app
 from AgentOperatingSystem.cli.arguments import Agent, Payload
 from AgentOperatingSystem.cli.command import command, finish
 from AgentOperatingSystem.cli.exits import FAILED, OK, NotReachable
-from AgentOperatingSystem.cli.output import Output, brief, cell, moment, note
+from AgentOperatingSystem.cli.output import Output, as_json, brief, cell, moment, note
 from AgentOperatingSystem.cli.system import Place, Server, agent_place, place
 from AgentOperatingSystem.cli.values import json_value
 from AgentOperatingSystem.errors import InvalidInput
@@ -59,7 +59,7 @@ def send(
 def _show_sent(document: dict[str, Any], out: Output, wait: float | None) -> None:
     status, agent, event = document["status"], document["agent"], document["id"]
     if status == "done":
-        out.show(document, cell(document["result"]))
+        out.show(document, as_json(document["result"]))
     elif status in OPEN:
         out.show(document, f"{status}: event {event} for {agent}")
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from AgentOperatingSystem.cli.doctor import data, machine, server, settings
-from AgentOperatingSystem.cli.doctor.findings import FAULT, Finding
+from AgentOperatingSystem.cli.doctor.findings import FAULT, OK, Finding
 from AgentOperatingSystem.cli.system import System
 from AgentOperatingSystem.config import AOSConfig, Setting, client_settings
 from AgentOperatingSystem.config.sources import DEFAULT_ORIGIN
@@ -51,8 +51,10 @@ def examine(url: str | None, token: str | None, data_dir: Path | None, app: str 
 
 
 def _findings(system: System, config: AOSConfig) -> Iterator[Finding]:
+    of_server = list(server.checks(system))
+    is_up = of_server[0].status == OK
     yield from machine.checks()
-    yield from settings.checks(config)
+    yield from settings.checks(config, is_up)
     if config.url is None:
         yield from data.checks(config.data_dir)
-    yield from server.checks(system)
+    yield from of_server

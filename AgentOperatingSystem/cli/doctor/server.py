@@ -75,7 +75,7 @@ def _inside(connection: Connection) -> Iterator[Finding]:
     yield ok("token", "is accepted")
     yield ok("ready", f"the store answers in {ready['store_milliseconds']:.1f} ms")
     if waiting:
-        yield warning("quarantine", f"{len(waiting)} events wait for a person", "aos quarantine ls")
+        yield warning("quarantine", f"waiting for a person: {len(waiting)}", "aos quarantine ls")
 
 
 def _who(system: System) -> str:

@@ -22,8 +22,8 @@ def unreadable(error: ConfigurationError) -> Finding:
     return fault("configuration", str(error), "correct what the line names; docs/configuration.md lists every setting")
 
 
-def checks(config: AOSConfig) -> Iterator[Finding]:
-    """What the configuration says, and whether that can work."""
+def checks(config: AOSConfig, is_up: bool) -> Iterator[Finding]:
+    """What the configuration says, and whether that can work; agents need not be named where a server `is_up`."""
     yield ok("configuration", f"environment {config.environment}, tenant {config.tenant}")
     for name in _NOT_BUILT_IN:
         if getattr(config, name) is not None:
@@ -32,11 +32,13 @@ def checks(config: AOSConfig) -> Iterator[Finding]:
             )
     if config.token is None and not is_loopback(config.host):
         yield fault("exposure", f"{config.host} is not loopback and there is no token", "set AOS_TOKEN")
-    yield app(config.app)
+    yield app(config.app, is_up)
 
 
-def app(spec: str | None) -> Finding:
+def app(spec: str | None, is_up: bool) -> Finding:
     """Whether the user's agents can be loaded."""
+    if spec is None and is_up:
+        return ok("app", "none is configured; the server has its own")
     if spec is None:
         return warning(
             "app", "no agents are named", "set AOS_APP, or start with `aos up APP`; `aos init NAME` makes some"
