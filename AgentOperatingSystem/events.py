@@ -118,6 +118,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """None for a doorbell."""
     due: float = 0.0
     """UTC seconds before which the broker holds it back."""
+    thorough: bool = False
+    """Whether the agent that this bell wakes is to look for other bells that it may be owed."""
     fingerprint: str = ""
     """What the producer said, hashed; empty for the system's own events, whose ids are not reused."""
 
@@ -137,10 +139,10 @@ def publication_message(event: Event) -> Message:
     return Message(id=name, kind=Kind.PUBLICATION, event=event, due=event.due)
 
 
-def doorbell(agent: AgentId, due: float = 0.0, why: str = "") -> Message:
+def doorbell(agent: AgentId, due: float = 0.0, why: str = "", *, thorough: bool = False) -> Message:
     """A message that wakes `agent` at `due`; `why` keeps bells for different reasons apart."""
     name = message_id(agent.partition, event_key(f"doorbell:{why}", repr(due)))
-    return Message(id=name, kind=Kind.DOORBELL, agent=agent, due=due)
+    return Message(id=name, kind=Kind.DOORBELL, agent=agent, due=due, thorough=thorough)
 
 
 def encode(value: object) -> bytes:

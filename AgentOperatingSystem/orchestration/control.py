@@ -7,7 +7,8 @@ from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.storage.records import Change
 
 RACES_MAX = 100
-SAFETY_BELL_SECONDS = 5.0
+SAFETY_BELL_SECONDS = 60.0
+"""Longer than any operation on a store takes: the bell must not ring before the commit that it is for."""
 
 
 async def commit_and_ring(parts: Parts, kernel: Kernel, server: ContextMCPServer, change: Change, why: str) -> None:
@@ -18,8 +19,8 @@ async def commit_and_ring(parts: Parts, kernel: Kernel, server: ContextMCPServer
     """
     why = f"{why}:v{change.head.version}"
     now = parts.clock.now()
-    await parts.bus.send([doorbell(server.agent, now + SAFETY_BELL_SECONDS, why)])
-    bell = doorbell(server.agent, 0.0, why)
+    await parts.bus.send([doorbell(server.agent, now + SAFETY_BELL_SECONDS, why, thorough=True)])
+    bell = doorbell(server.agent, 0.0, why, thorough=True)
     committed = await server.commit(change)
     kernel.warm.forget(server.agent)
     await parts.bus.send([bell] if committed.relayed else [*change.outputs, bell])

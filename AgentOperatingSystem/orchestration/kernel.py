@@ -201,10 +201,14 @@ class Kernel:
     # --- 5 relay --------------------------------------------------------------------------------------------
 
     async def _again(self, turn: Turn, work: Work, applied: dict[str, EventRow]) -> list[Message]:
-        """What an earlier delivery of these messages may have committed without sending it."""
+        """What an earlier delivery of these messages may have committed without sending it, and what a bell that came
+        too early, by another host's clock, must ring for again.
+        """
         again = [message for row in applied.values() for message in row.outputs]
-        if applied or turn.deliveries > 1 or not work.touched:
-            again += await bells_again(self.parts.store, turn.agent, self.parts.clock.now())
+        early = any(message.kind is Kind.DOORBELL and message.due > work.now for message in turn.messages)
+        if applied or turn.deliveries > 1 or early or any(message.thorough for message in turn.messages):
+            mark = f":{work.now!r}" if early else ""
+            again += await bells_again(self.parts.store, turn.agent, work.now, strict=work.strict, mark=mark)
         return again
 
     async def _relay(self, messages: list[Message], turn: Turn) -> None:

@@ -8,6 +8,8 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+import msgspec
+
 from AgentOperatingSystem.events import Message
 from AgentOperatingSystem.messaging.mailboxes import Mailboxes
 from AgentOperatingSystem.messaging.memory import MemoryBus
@@ -15,6 +17,7 @@ from AgentOperatingSystem.messaging.ports import Turn
 from AgentOperatingSystem.proof.simulator.faults import Faults, Journal
 from AgentOperatingSystem.proof.simulator.host import Host
 from AgentOperatingSystem.proof.simulator.observed import Observations
+from AgentOperatingSystem.proof.simulator.plan import Plan
 
 CONNECTION_LOST_SECONDS = 5.0
 """How long a broker may take to notice that a host died."""
@@ -42,15 +45,16 @@ class Unordered(Mailboxes):
 class Broker:
     """Hands turns to whichever host asks, and lets faults befall them."""
 
-    def __init__(self, bus: MemoryBus, faults: Faults, journal: Journal, seen: Observations, *, ordered: bool) -> None:
-        self._ordered = ordered
+    def __init__(self, bus: MemoryBus, faults: Faults, journal: Journal, seen: Observations, plan: Plan) -> None:
+        self._detects_duplicates = plan.duplicate_window_seconds > 0
         self.bus = bus
         self.seen = seen
         self._faults = faults
         self._journal = journal
         self._asking: list[tuple[Host, asyncio.Future[Turn]]] = []
         self._asked = asyncio.Event()
-        self._again: deque[Turn] = deque()
+        self._accepted = 0
+        self._repeating: dict[asyncio.Task[None], None] = {}
 
     # --- what hosts ask for ------------------------------------------------------------------------------------------
 
@@ -59,7 +63,7 @@ class Broker:
         for message in messages:
             self.seen.sent(message)
             self._journal.write("bus", "send", message.kind, message.id[-6:], message.agent)
-        await self.bus.send(messages)
+        await self.bus.send(messages if self._detects_duplicates else [self._as_new(message) for message in messages])
 
     async def settle(self, turn: Turn) -> None:
         """Consumes a turn, where its lock holds still."""
@@ -83,6 +87,11 @@ class Broker:
             if self.bus.holds(turn):
                 seconds = self._faults.rng.random() * CONNECTION_LOST_SECONDS
                 asyncio.get_running_loop().call_later(seconds, self.bus.expire, turn)
+
+    def _as_new(self, message: Message) -> Message:
+        """A broker without duplicate detection does not even notice that it carries the same message already."""
+        self._accepted += 1
+        return msgspec.structs.replace(message, id=f"{message.id}#{self._accepted}")
 
     # --- handing out -------------------------------------------------------------------------------------------------
 
@@ -111,28 +120,20 @@ class Broker:
         if self._faults.at_turn("lost_lock"):
             loop.call_later(rng.random() * rng.choice((0.05, 0.2, 5.0)), self._lose, turn)
         if self._faults.at_turn("duplicate"):
-            loop.call_later(rng.random() * rng.choice((0.05, 1.0, 60.0)), self._repeat, turn)
+            seconds = rng.random() * rng.choice((0.05, 1.0, 60.0))
+            task = asyncio.create_task(self._repeat(turn, seconds))
+            self._repeating[task] = None
+            task.add_done_callback(self._repeating.pop)
 
     def _lose(self, turn: Turn) -> None:
         if self.bus.holds(turn):
             self._faults.struck("lost_lock", "bus.lock", turn.agent)
             self.bus.expire(turn)
 
-    def _part(self, turn: Turn) -> tuple[Message, ...]:
-        """Any of its messages; the first ones, where the broker keeps order."""
-        rng = self._faults.rng
-        if self._ordered:
-            return turn.messages[: rng.randint(1, len(turn.messages))]
-        return tuple(message for message in turn.messages if rng.random() < 0.7)
-
-    def _repeat(self, turn: Turn) -> None:
-        """Some of a turn's messages are delivered once more, to whoever asks, beside everything else."""
-        if not self._asking:
-            return
-        rng = self._faults.rng
-        messages = self._part(turn)
-        _, future = self._asking[rng.randrange(len(self._asking))]
-        if messages and not future.done():
+    async def _repeat(self, turn: Turn, seconds: float) -> None:
+        """Some of a turn's messages come once more, as messages of their own."""
+        await asyncio.sleep(seconds)
+        copies = [self._as_new(message) for message in turn.messages if self._faults.rng.random() < 0.7]
+        if copies:
             self._faults.struck("duplicate", "bus.redeliver", turn.agent)
-            future.set_result(Turn(turn.agent, messages, tuple(message.id for message in messages)))
-
+            await self.bus.send(copies)

@@ -22,7 +22,9 @@ class Observations:
     def __init__(self, journal: Journal) -> None:
         self.violations: list[str] = []
         self.attempts: dict[AgentId, dict[str, None]] = defaultdict(dict)
-        """Event keys by agent, in the order in which their handlers first began."""
+        """Event keys by agent, in the order of their first attempts that count: a run on an outdated copy, which no commit
+        followed, never happened.
+        """
         self.starts = 0
         """How often a handler began."""
         self.message_ids: dict[tuple[str, str, int], dict[str, None]] = defaultdict(dict)
@@ -36,13 +38,14 @@ class Observations:
     def began(self, agent: AgentId, event: Event) -> None:
         """A handler begins."""
         self.starts += 1
-        self.attempts[agent].setdefault(event.key)
 
     def committed(self, change: Change) -> None:
         """A commit took effect."""
         agent = change.head.agent
-        rows = (*change.inserts, *change.updates)
+        rows = (*change.updates, *change.inserts)
         for row in rows:
+            if row.attempts and row.status is not Status.CANCELLED:
+                self.attempts[agent].setdefault(row.key)
             self._committed.update(dict.fromkeys(message_identity(message) for message in row.outputs))
         handled = [row.key for row in rows if row.status in _HANDLED and row.event.source != "/control"]
         if handled and self._control.get(agent) in _HELD:

@@ -80,7 +80,7 @@ class World:
             lock_seconds=LOCK_SECONDS,
             mailboxes=mailboxes,
         )
-        self.broker = Broker(bus, self.faults, journal, self.seen, ordered=plan.ordered)
+        self.broker = Broker(bus, self.faults, journal, self.seen, plan)
         self.lives: list[Life] = []
         self._build = build
         self._rng = Random(f"world:{plan.seed}")
