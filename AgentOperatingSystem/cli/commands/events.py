@@ -11,7 +11,7 @@ from AgentOperatingSystem.cli.answers import StreamEvent
 from AgentOperatingSystem.cli.app import EVENTS, app
 from AgentOperatingSystem.cli.arguments import Agent, Payload
 from AgentOperatingSystem.cli.command import command, finish
-from AgentOperatingSystem.cli.exits import FAILED, OK, NotReachable
+from AgentOperatingSystem.cli.exits import FAILED, OK, NotReachable, Problem
 from AgentOperatingSystem.cli.output import Output, as_json, brief, cell, moment, note
 from AgentOperatingSystem.cli.system import Place, Server, agent_place, place
 from AgentOperatingSystem.cli.values import json_value
@@ -104,19 +104,26 @@ def tail(
 
 def _endless(system: Server, where: Place, after: str | None) -> Iterator[StreamEvent]:
     """The stream, connected again behind the last event that was seen; only the first connection may fail."""
-    last, was_open = after, False
+    last, was_open, said = after, False, ""
     while True:
         try:
             for event in system.stream(Place(where.path, {**where.query, "after": last})):
-                was_open, last = True, event.id
+                was_open, last, said = True, event.id, ""
                 yield event
-            was_open = True
-            note("the system ended the stream; connecting again")
-        except NotReachable as error:
-            if not was_open:
+            was_open, why = True, "the system ended the stream; connecting again"
+        except (NotReachable, Problem) as error:
+            if not was_open or not _passes(error):
                 raise
-            note(f"{error}; trying again")
+            why = f"{error}; trying again"
+        if why != said:
+            note(why)
+        said = why
         time.sleep(RECONNECT_SECONDS)
+
+
+def _passes(error: NotReachable | Problem) -> bool:
+    """Whether it may be otherwise in a moment: a system that drains comes back."""
+    return isinstance(error, NotReachable) or error.status in (429, 503)
 
 
 def _show_outcome(event: StreamEvent) -> str:
