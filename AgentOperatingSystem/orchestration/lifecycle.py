@@ -44,7 +44,7 @@ _replace = msgspec.structs.replace
 def state_of(head: Head | None, *, running: bool) -> str:
     """The lifecycle state that a head and a look at this host's turns amount to."""
     if head is None:
-        return "created"
+        return "running" if running else "created"
     if head.control is not Control.ACTIVE:
         return head.control.value
     if running:
@@ -103,8 +103,7 @@ class Lifecycle:
     def _state(self, agent: AgentId, server: ContextMCPServer) -> str:
         if not server.etag:
             self._parts.registry.check_recipient(agent)
-            return "created"
-        return state_of(server.head, running=self._kernel.watch.is_running(agent))
+        return state_of(server.head if server.etag else None, running=self._kernel.watch.is_running(agent))
 
     async def _commit(self, server: ContextMCPServer, action: str, after: str, reason: str) -> None:
         """The head's new control, its entry in the history, and the bells that it makes due."""

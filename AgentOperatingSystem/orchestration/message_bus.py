@@ -100,9 +100,8 @@ class ApplicationBus:
         self._start()
         row = await self._mailroom.process(event, timeout_seconds)
         if row is None:
-            raise RequestTimedOut(
-                f"event {event.id!r} did not end within {timeout_seconds:g} s; it is accepted and will be handled"
-            )
+            why = f"within {timeout_seconds:g} s" if timeout_seconds is not None else "before the host stopped"
+            raise RequestTimedOut(f"event {event.id!r} did not end {why}; it is accepted and will be handled")
         return self._mailroom.result_of(row)
 
     def _subscription(self, topic: str, handler: Handler | AgentId | str) -> Subscription:
