@@ -7,6 +7,7 @@ what a broker carries: an event for one mailbox, a publication for a topic, or a
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from re import Pattern, compile, escape
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,9 @@ from AgentOperatingSystem.ids import DEFAULT_TENANT, AgentId, event_key, message
 TEXT_LENGTH_MAX = 1024
 PRIORITY_MAX = 9
 _json = msgspec.json.Encoder()
+_NAMING = ("type", "source", "id")
+_TEXT_FIELDS = (*_NAMING, "subject", "topic", "conversation", "correlation", "causation", "traceparent")
+_TEXTS = attrgetter(*_TEXT_FIELDS)
 _sorted_json = msgspec.json.Encoder(order="deterministic")
 
 
@@ -67,9 +71,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=
     """CloudEvents attributes that the system does not read (`dataschema`, others' extensions), kept as they came."""
 
     def __post_init__(self) -> None:
-        named = 0 < len(self.type) <= TEXT_LENGTH_MAX and 0 < len(self.id) <= TEXT_LENGTH_MAX
-        if not (named and 0 < len(self.source) <= TEXT_LENGTH_MAX and 0 <= self.priority <= PRIORITY_MAX):
-            raise InvalidEvent(_what_is_wrong(self))
+        try:
+            texts = "".join(_TEXTS(self))
+        except TypeError:
+            raise InvalidEvent(_what_is_wrong(self)) from None
+        named = self.type and self.source and self.id
+        if not (named and len(texts) <= TEXT_LENGTH_MAX and texts.isascii() and 0 <= self.priority <= PRIORITY_MAX):
+            complaint = _what_is_wrong(self)
+            if complaint:
+                raise InvalidEvent(complaint)
 
     @property
     def key(self) -> str:
@@ -85,10 +95,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=
 
 
 def _what_is_wrong(event: Event) -> str:
-    for field, text in (("type", event.type), ("source", event.source), ("id", event.id)):
-        if not 0 < len(text) <= TEXT_LENGTH_MAX:
-            return f"event {field} {text[:80]!r}: needs 1 to {TEXT_LENGTH_MAX} characters"
-    return f"event priority {event.priority}: needs 0 to {PRIORITY_MAX}"
+    """Which rule the event breaks; empty where it breaks none and is only long, or more than ASCII."""
+    for field, text in zip(_TEXT_FIELDS, _TEXTS(event), strict=True):
+        if not isinstance(text, str):
+            return f"event {field} {text!r}: needs a text"
+        if len(text) > TEXT_LENGTH_MAX or (field in _NAMING and not text):
+            least = 1 if field in _NAMING else 0
+            return f"event {field} {text[:80]!r}: needs {least} to {TEXT_LENGTH_MAX} characters"
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            return f"event {field} {text[:80]!r}: holds half of a surrogate pair, which is no character"
+    if not 0 <= event.priority <= PRIORITY_MAX:
+        return f"event priority {event.priority}: needs 0 to {PRIORITY_MAX}"
+    return ""
 
 
 def fingerprint(event: Event) -> str:

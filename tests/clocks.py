@@ -46,5 +46,6 @@ async def advance(seconds: float) -> None:
     """Time passes, at once; whoever waited for it runs."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, ManualLoop), "mark the test with manual_time"
+    await settle()
     loop.moment += seconds
     await settle()

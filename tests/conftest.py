@@ -11,9 +11,13 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from hypothesis import settings
 
 from AgentOperatingSystem.proof.simulator.virtual_loop import VirtualLoop
 from tests.clocks import ManualLoop
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")  # Hypothesis makes up the same examples each time, so a failure can be repeated
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -22,6 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "virtual_time(grace_seconds=0): run the test on a loop that jumps over waiting time"
     )
+    config.addinivalue_line("markers", "slow: takes a minute or more; `-m 'not slow'` leaves it out")
     config.addinivalue_line("markers", "manual_time: run the test on a loop whose time stands still until it is moved")
 
 
