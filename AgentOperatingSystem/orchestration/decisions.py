@@ -21,6 +21,9 @@ from AgentOperatingSystem.reliability.backoff import backoff_seconds
 from AgentOperatingSystem.storage.records import Control, Head, Status
 
 
+REASON_LENGTH_MAX = 2000
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """The limits that decide; all of them are settings."""
 
@@ -106,9 +109,13 @@ def order_of(position: int, priority: int, strict: bool, rules: Rules) -> int:
 
 
 def describe(error: BaseException) -> str:
-    """An error as a reason that fits a row: its code or class, and its message."""
+    """An error as a reason that fits a row, whatever it says: its code or class, and its message."""
     name = error.code if isinstance(error, HandlerError) and type(error) is not HandlerError else type(error).__name__
-    return f"{name}: {error}"[:2000]
+    try:
+        message = str(error)
+    except Exception as unspeakable:
+        message = f"(its message cannot be made: {type(unspeakable).__name__})"
+    return f"{name}: {message}"[:REASON_LENGTH_MAX].encode("utf-8", "backslashreplace").decode()
 
 
 def _wait(asked: float | None, attempt: int, rules: Rules, jitter: float) -> float:

@@ -142,7 +142,7 @@ def test_an_event_without_a_recipient_fits_in_no_message() -> None:
 
 def test_message_ids_follow_identity_and_generation() -> None:
     event = Event(type="t", id="1", agent=A)
-    same = [{"data": 5}, {"hops": 1}, {"time": 9.0}, {"crashes": 1}, {"due": 4.0}]
+    same: list[dict[str, Any]] = [{}, {"data": 5}, {"hops": 1}, {"time": 9.0}, {"crashes": 1}, {"due": 4.0}]
     different: list[dict[str, Any]] = [
         {"generation": 1},
         {"source": "/z"},
