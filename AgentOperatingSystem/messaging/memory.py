@@ -41,7 +41,7 @@ class MemoryBus:
         self._pending_max = pending_max
         self._window_seconds = duplicate_window_seconds
         self._lock_seconds = lock_seconds
-        self._mail = mailboxes or Mailboxes(turn_events_max)
+        self._mail = mailboxes if mailboxes is not None else Mailboxes(turn_events_max)
         self._scheduled: dict[str, Message] = {}
         self._times: list[tuple[float, int, str]] = []
         """Heap of what is scheduled: due time, place in the order of sending, message id."""

@@ -30,6 +30,8 @@ class Partition:
         self.etag = ""
         self.events: dict[str, bytes] = {}
         self.rows: dict[tuple[str, str], bytes] = {}
+        self.parked: dict[str, None] = {}
+        """Keys of the events that are parked."""
 
     def check(self, change: Change) -> None:
         """The fence first, then the dedupe marks, then whether what moves is there; nothing is written yet."""
@@ -46,8 +48,12 @@ class Partition:
         self.head, self.etag = _encode(change.head), str(change.head.version)
         for row in (*change.inserts, *change.updates):
             self.events[row.key] = _encode(row)
+            self.parked.pop(row.key, None)
+            if row.status is Status.PARKED:
+                self.parked[row.key] = None
         for key in change.deletes:
             self.events.pop(key, None)
+            self.parked.pop(key, None)
         for small in change.rows:
             self._apply_row(small)
         return self.etag
@@ -85,7 +91,8 @@ class MemoryAgentStore:
         return _row.decode(row) if row else None
 
     async def parked(self, agent: AgentId, due_by: float, limit: int) -> tuple[EventRow, ...]:
-        rows = [row for row in self._events(agent) if row.status is Status.PARKED and row.due <= due_by]
+        partition = self._partitions.get(agent) or Partition()
+        rows = [row for row in (_row.decode(partition.events[key]) for key in partition.parked) if row.due <= due_by]
         return tuple(sorted(rows, key=lambda row: (row.order, row.key))[:limit])
 
     async def events(

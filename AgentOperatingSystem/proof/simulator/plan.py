@@ -51,7 +51,7 @@ def plan_for(seed: int) -> Plan:
     """The world of a seed."""
     rng = Random(f"plan:{seed}")
     ordered = rng.random() < 0.6
-    faults_end = rng.uniform(60.0, 180.0)
+    faults_end = rng.uniform(200.0, 1500.0)
     hosts = rng.randint(1, 4)
     turn_kinds = [kind for kind in TURN_KINDS if kind != "reorder" or not ordered]
     return Plan(
@@ -60,7 +60,7 @@ def plan_for(seed: int) -> Plan:
         faults_end=faults_end,
         rates=_rates(rng),
         turn_rates=tuple((kind, rng.uniform(0.05, 0.5)) for kind in turn_kinds if rng.random() < 0.7),
-        blackouts=tuple(_blackout(rng, hosts, faults_end) for _ in range(rng.choice((0, 0, 1, 2, 3)))),
+        blackouts=tuple(_blackout(rng, hosts) for _ in range(rng.choice((0, 0, 1, 2, 3)))),
         ordered=ordered,
         duplicate_window_seconds=rng.choice((0.0, 20.0, 600.0)),
         turn_events_max=rng.choice((1, 3, 8, 64)),
@@ -76,7 +76,7 @@ def _rates(rng: Random) -> tuple[tuple[str, float], ...]:
     return tuple((kind, total * weight / sum(weights.values())) for kind, weight in weights.items())
 
 
-def _blackout(rng: Random, hosts: int, faults_end: float) -> Blackout:
-    begins = rng.uniform(0.0, faults_end)
+def _blackout(rng: Random, hosts: int) -> Blackout:
+    begins = rng.uniform(0.0, 200.0)
     host = rng.randrange(hosts) if rng.random() < 0.5 else -1
     return Blackout(begins, begins + rng.uniform(1.0, 60.0), rng.choice(("store", "bus")), host)

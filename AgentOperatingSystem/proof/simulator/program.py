@@ -60,13 +60,13 @@ class _Writer:
 
     def __init__(self, plan: Plan) -> None:
         rng = self.rng = Random(f"program:{plan.seed}")
-        self._end = plan.faults_end * rng.uniform(0.5, 0.9)
+        self._end = rng.uniform(20.0, 200.0)
         actors = [f"actor/{key}" for key in range(rng.randint(1, 4))]
         others = ["strict", "strict/s", "fragile", "stubborn", "listener", "desk/news.one"]
         self._agents = [*actors, *(other for other in others if rng.random() < 0.6)]
         self._names = count()
         self._storms = rng.choice((0, 0, 1, 2))
-        self._crons = rng.choice((0, 0, 1, 2))
+        self._crons = rng.choice((0, 0, 0, 1, 2))
         self._mood = {"fail": rng.random() * 0.5, "talk": rng.random(), "time": rng.random() * 0.5}
 
     def client(self, number: int) -> tuple[Step, ...]:
@@ -138,7 +138,7 @@ class _Writer:
         chosen = rng.random()
         if self._crons and chosen < 0.3:
             self._crons -= 1
-            return ["cron", f"cron{next(self._names)}", rng.choice(("* * * * *", "*/2 * * * *", "* * * * * */20"))]
+            return ["cron", f"cron{next(self._names)}", rng.choice(("* * * * *", "*/2 * * * *", "* * * * * */30"))]
         if chosen < 0.6:
             return ["at", "alarm", EPOCH + rng.choice((20.0, 50.0))]
         return ["timer", f"t{next(self._names)}", rng.uniform(0.0, 40.0), list(self._actions(at, 0))]

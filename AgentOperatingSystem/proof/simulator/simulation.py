@@ -25,8 +25,10 @@ from AgentOperatingSystem.proof.simulator.virtual_loop import run_virtual
 from AgentOperatingSystem.proof.simulator.world import Build, World
 from AgentOperatingSystem.storage.records import Control, Status
 
-QUIET_SECONDS = 900.0
-"""How long everything may take to end after the last fault."""
+QUIET_SECONDS = 500.0
+"""How long everything may take to end after the last fault: a hanging handler is stopped after 100 s, twice."""
+CANCELLED_SECONDS = 130.0
+"""Beyond the next run of every schedule: no bell is left."""
 _AWAKE = {Control.PAUSED: "resume", Control.STOPPED: "start"}
 _decode = msgspec.json.decode
 
@@ -111,7 +113,7 @@ async def _person(world: World) -> None:
     for agent, final in (await _finals(world)).items():
         for name in final.state.get("crons", {}):
             await outside.send(agent, f"cancel {name}", [["cancel", name]])
-    await asyncio.sleep(QUIET_SECONDS)
+    await asyncio.sleep(CANCELLED_SECONDS)
 
 
 async def _wake_all(world: World, outside: Outside) -> None:
