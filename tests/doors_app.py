@@ -32,6 +32,15 @@ class Gated(BaseAgent):
         return "through"
 
 
+class Slow(BaseAgent):
+    """Takes as many seconds as it is told to."""
+
+    async def on_event(self, event: Event, context: Context) -> Any:
+        await asyncio.sleep(event.data)
+        self.state["n"] = self.state.get("n", 0) + 1
+        return self.state["n"]
+
+
 class Picky(BaseAgent):
     """Puts aside what it does not like."""
 

@@ -23,7 +23,7 @@ class Sent(NamedTuple):
 async def serving(app: FastAPI) -> AsyncIterator[str]:
     """Serves `app` on a free port of loopback, and answers its URL."""
     listener = listen("127.0.0.1", 0)
-    server = Server(app, lambda: None)
+    server = Server(app, on_start=lambda: None, on_signal=lambda: None)
     running = asyncio.create_task(server._serve([listener]))  # not `serve`, which would take over the test's signals
     try:
         yield url_of(listener, "127.0.0.1")

@@ -10,7 +10,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,7 +19,14 @@ from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
 from AgentOperatingSystem.config import AOSConfig, load_app
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.hosting.addresses import announced
-from AgentOperatingSystem.hosting.reload import app_folder, restart, until_changed, wait_until_changed
+from AgentOperatingSystem.hosting.reload import (
+    Stamps,
+    app_folder,
+    restart,
+    stamps,
+    until_changed,
+    wait_until_changed,
+)
 from AgentOperatingSystem.hosting.server import Server, listen, url_of
 from AgentOperatingSystem.hosting.tokens import Token, token_of
 from AgentOperatingSystem.hosting.watchdog import Watchdog
@@ -49,14 +56,25 @@ def serve(
     token = token_of(config)
     logs.configure(config.log_level)
     logs.register_secrets(token.text, *config.secret_values())
-    app = _load(spec, reload, say)
-    if app is None:
-        return restart()
-    host = Host(config, app, token, door, say)
-    with suppress(KeyboardInterrupt):  # before the server has taken over the signals
-        again = asyncio.run(host.run(app_folder(spec) if reload else None))
-        return restart() if again else 0
-    return INTERRUPTED
+    try:
+        again = _serve_once(config, spec, token, door, say, reload)
+    except KeyboardInterrupt:  # while nobody else looks after the signals: at the beginning, and while it waits
+        return INTERRUPTED
+    return restart() if again else 0
+
+
+def _serve_once(config: AOSConfig, spec: str, token: Token, door: Door, say: Say, reload: bool) -> bool:
+    """Serves until a signal or a change of the app's files; says whether to start anew."""
+    folder = app_folder(spec)
+    before = stamps(folder) if reload else {}
+    try:
+        return asyncio.run(Host(config, load_app(spec), token, door, say).run(folder, before))
+    except ConfigurationError as error:
+        if not reload:
+            raise
+        say(f"{error}\nwaiting for a change …")
+        wait_until_changed(folder, before)
+        return True
 
 
 class Host:
@@ -70,25 +88,28 @@ class Host:
         self._say = say
         self._stopping = asyncio.Event()
 
-    async def run(self, watched: Path | None) -> bool:
-        """Serves until it is told to stop; says whether that was because a file under `watched` changed."""
-        with listen(self._config.host, self._config.port) as listener:
-            return await self._serve(listener, watched)
+    async def run(self, folder: Path, before: Stamps) -> bool:
+        """Serves until it is told to stop; says whether that was because one of the files changed since `before`.
 
-    async def _serve(self, listener: socket.socket, watched: Path | None) -> bool:
+        Where `before` is empty, no file is watched.
+        """
+        with listen(self._config.host, self._config.port) as listener:
+            return await self._serve(listener, folder, before)
+
+    async def _serve(self, listener: socket.socket, folder: Path, before: Stamps) -> bool:
         async with AgentOperatingSystem(self._config) as aos:
             names = await aos.register_app(self._app)
             aos.start()
             doors = self._door(aos, token=self._token.text)
-            server = Server(doors, self._stopping.set)
+            url = url_of(listener, self._config.host)
+            greet = partial(self._greet, url, names)
+            server = Server(doors, on_start=greet, on_signal=self._stopping.set)
             watchdog = Watchdog(aos.kernel.watch, _limit_seconds(aos))
             watchdog.start()
             drain = asyncio.create_task(self._drain_when_told(aos, doors, server), name="aos-drain")
-            change = asyncio.create_task(self._stop_when_changed(watched, aos), name="aos-reload")
-            url = url_of(listener, self._config.host)
+            change = asyncio.create_task(self._stop_when_changed(folder, before, aos), name="aos-reload")
             try:
                 with announced(Path(self._config.data_dir), url):
-                    self._greet(url, names)
                     await server.serve(sockets=[listener])
             finally:
                 change.cancel()
@@ -109,11 +130,10 @@ class Host:
         finally:
             server.should_exit = True
 
-    async def _stop_when_changed(self, watched: Path | None, aos: AgentOperatingSystem) -> None:
-        if watched is None:
+    async def _stop_when_changed(self, folder: Path, before: Stamps, aos: AgentOperatingSystem) -> None:
+        if not before:
             await asyncio.Event().wait()
-            return
-        changed = await until_changed(watched, aos.clock)
+        changed = await until_changed(folder, before, aos.clock)
         self._say(f"{changed.name} changed: starting again")
         self._stopping.set()
 
@@ -124,18 +144,6 @@ class Host:
             self._say(f"token: {self._token.text} (made now and kept in {self._token.path})")
         elif self._token.path is not None:
             self._say(f"token: as kept in {self._token.path}")
-
-
-def _load(spec: str, reload: bool, say: Say) -> ModuleType | None:
-    """The app; None where it could not be loaded and a file has changed since. Raises `ConfigurationError`."""
-    try:
-        return load_app(spec)
-    except ConfigurationError as error:
-        if not reload:
-            raise
-        say(f"{error}\nwaiting for a change …")
-        wait_until_changed(app_folder(spec))
-        return None
 
 
 def _limit_seconds(aos: AgentOperatingSystem) -> float:

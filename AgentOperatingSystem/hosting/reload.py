@@ -33,24 +33,19 @@ def stamps(folder: Path) -> Stamps:
     return {path: path.stat().st_mtime_ns for path in {*folder.glob("*.py"), *_loaded(folder)} if path.is_file()}
 
 
-async def until_changed(folder: Path, clock: Clock) -> Path:
-    """Returns the file that changed (or came, or went) first."""
-    before = stamps(folder)
-    while True:
+async def until_changed(folder: Path, before: Stamps, clock: Clock) -> Path:
+    """The file that changed first since `before`, or since it was loaded. Returns when there is one."""
+    known = stamps(folder) | before
+    while (changed := _difference(known, stamps(folder))) is None:
         await clock.sleep(POLL_SECONDS)
-        changed = _difference(before, stamps(folder))
-        if changed is not None:
-            return changed
+    return changed
 
 
-def wait_until_changed(folder: Path) -> Path:
-    """The same where there is no loop yet, because the app could not be loaded."""
-    before = stamps(folder)
-    while True:
+def wait_until_changed(folder: Path, before: Stamps) -> Path:
+    """The same where there is no loop, because the app could not be loaded."""
+    while (changed := _difference(before, stamps(folder))) is None:
         time.sleep(POLL_SECONDS)
-        changed = _difference(before, stamps(folder))
-        if changed is not None:
-            return changed
+    return changed
 
 
 def restart() -> int:

@@ -83,9 +83,12 @@ class Protocol(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """Serves an application until `should_exit`. The first signal calls `on_signal`, the second ends the process."""
+    """Serves an application until `should_exit`. The first signal calls `on_signal`, the second ends the process.
 
-    def __init__(self, app: Any, on_signal: Callable[[], object]) -> None:
+    `on_start` is called when it listens.
+    """
+
+    def __init__(self, app: Any, *, on_start: Callable[[], object], on_signal: Callable[[], object]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -102,9 +105,14 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
             )
         )
+        self._on_start = on_start
         self._on_signal = on_signal
         self._loop = asyncio.get_running_loop()
         self._signalled = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_start()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._signalled:

@@ -4,13 +4,14 @@ A handler that awaits is stopped at its time limit by the kernel (`orchestration
 end, or that calls something blocking, keeps the loop from doing even that. In steps, each a little later than the one
 before:
 
-1  `LoopBlocked` is raised in the loop's thread, inside of the handler: that event fails with `turn-timed-out`,
-everything else goes on; 2  where that does not help (it is caught, or the thread is deep in C), all stacks go to
-standard error and the process ends with status 70. The marks of what was in flight outlive it: the next start counts
-the crash and runs that event alone.
+1. `LoopBlocked` is raised in the loop's thread, inside of the handler: that event fails with `turn-timed-out`, and
+   everything else goes on. A blocking call of the operating system (`time.sleep`, a socket) is cut short for it.
+2. Where that does not help (it is caught, or the thread is deep in C), all stacks go to standard error and the process
+   ends with status 70. The marks of what was in flight outlive it: the next start counts the crash and runs that event
+   alone.
 
-A call into C that never gives back the interpreter lock stops this thread too; then faulthandler's own timer, which
-needs no lock, does step 2 (with status 1).
+A call into C that never gives back the interpreter lock stops this thread too; what notices that is a probe of
+`/health/live` from outside.
 """
 
 import asyncio
@@ -31,9 +32,8 @@ EXIT_STATUS = 70
 TICK_SECONDS = 0.25
 GRACE_SECONDS = 0.2
 """How much later than the kernel's own time limit step 1 comes."""
-LAST_GRACE_SECONDS = 5.0
+LAST_GRACE_SECONDS = 3.0
 """How long after step 1 the process ends."""
-LOCKED_GRACE_SECONDS = 30.0
 SUSPENDED_SECONDS = 1.0
 """A look that comes so much too late: not the loop alone, the whole process stood still."""
 _POKE = getattr(signal, "SIGUSR2", None)
@@ -80,7 +80,6 @@ class Watchdog:
         """No longer watches."""
         self._stop.set()
         self._timer.cancel()
-        faulthandler.cancel_dump_traceback_later()
         self._thread.join()
 
     # --- in the loop ----------------------------------------------------------------------------------------
@@ -88,9 +87,6 @@ class Watchdog:
     def _tick(self) -> None:
         self._ticked_at = self._loop.time()
         self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
-        patience_seconds = self._limit_seconds + self._grace_seconds + self._last_grace_seconds + LOCKED_GRACE_SECONDS
-        with contextlib.suppress(ValueError, OSError, RuntimeError):  # standard error may be closed or no file
-            faulthandler.dump_traceback_later(patience_seconds, exit=True)
 
     # --- in the thread --------------------------------------------------------------------------------------
 
@@ -126,7 +122,7 @@ class Watchdog:
     def _end(self) -> None:
         sys.stderr.write(f"the event loop has been blocked since its time limit: ending with status {EXIT_STATUS}\n")
         sys.stderr.flush()
-        with contextlib.suppress(ValueError, OSError, RuntimeError):
+        with contextlib.suppress(ValueError, OSError, RuntimeError):  # standard error may be closed, or no file
             faulthandler.dump_traceback(all_threads=True)
         self._die(EXIT_STATUS)
 

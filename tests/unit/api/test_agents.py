@@ -23,7 +23,7 @@ async def test_the_list_goes_on_page_by_page(client: httpx2.AsyncClient) -> None
     assert second["after"] == ""
     assert first["items"][0]["state"] == "sleeping"
     assert first["items"][0]["last_seen"].endswith("Z")
-    assert [kind["name"] for kind in first["types"]] == ["counter", "gated", "hog", "picky"]
+    assert [kind["name"] for kind in first["types"]] == ["counter", "gated", "hog", "picky", "slow"]
 
 
 async def test_the_list_by_prefix(client: httpx2.AsyncClient) -> None:

@@ -44,7 +44,7 @@ def test_the_app_and_what_it_loads_is_watched_and_nothing_else(app: Path, tmp_pa
 @pytest.mark.parametrize("name", ["reloaded_app.py", "parts_of_it/deep.py"])
 @pytest.mark.parametrize("how", ["written", "gone"])
 async def test_a_change_is_noticed(app: Path, tmp_path: Path, name: str, how: str) -> None:
-    waiting = asyncio.create_task(until_changed(tmp_path, SystemClock()))
+    waiting = asyncio.create_task(until_changed(tmp_path, {}, SystemClock()))
     await asyncio.sleep(0.1)
     assert not waiting.done()
     changed = tmp_path / name
@@ -53,3 +53,9 @@ async def test_a_change_is_noticed(app: Path, tmp_path: Path, name: str, how: st
     else:
         os.utime(changed, ns=(0, changed.stat().st_mtime_ns + 1))
     assert await asyncio.wait_for(waiting, 10) == changed
+
+
+async def test_a_change_before_the_watch_begins_counts_too(app: Path, tmp_path: Path) -> None:
+    before = stamps(tmp_path)
+    os.utime(app, ns=(0, 1))
+    assert await asyncio.wait_for(until_changed(tmp_path, before, SystemClock()), 10) == app

@@ -76,7 +76,7 @@ async def exchange(port: int, *parts: bytes) -> bytes:
 async def test_a_head_that_grows_for_ever_is_refused(filler: bytes) -> None:
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    server = Server(answer_ok, lambda: None)
+    server = Server(answer_ok, on_start=lambda: None, on_signal=lambda: None)
     running = asyncio.create_task(server._serve([listener]))
     assert (await exchange(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 200")
     head = b"GET / HTTP/1.1\r\nHost: x\r\nX-First: "
@@ -92,7 +92,7 @@ async def test_the_first_signal_is_told_and_the_second_ends_the_process(monkeypa
     told: list[str] = []
     ended: list[int] = []
     monkeypatch.setattr(os, "_exit", ended.append)
-    server = Server(answer_ok, lambda: told.append("signal"))
+    server = Server(answer_ok, on_start=lambda: None, on_signal=lambda: told.append("signal"))
     server.handle_exit(signal.SIGTERM, None)
     await asyncio.sleep(0)
     assert (told, ended) == (["signal"], [])
