@@ -56,12 +56,14 @@ class Kernel:
             del self._turning[turn.agent]
 
     async def _deliver(self, turn: Turn) -> None:
-        """The whole way. What a turn that fails has made of the agent in memory is dropped with it: it is read again."""
+        """The whole way. What a turn that fails has made of the agent in memory is dropped with it, and read again."""
         applied: dict[str, EventRow] = {}
+        paid: set[str] = set()
         for _ in range(RACES_MAX):
             try:
                 awake = await self._awaken(turn.agent)  # 1  the head and its ETag: no read while it is warm
                 work = await self._handle(awake, turn, applied)  # 2, 3  drop what is applied, handle the rest
+                await self._pay(awake, applied, paid)  # what was committed before leaves before what comes now
                 relayed = await self._commit(awake, work, turn)  # 4  THE COMMIT. Before it nothing has happened;
                 break  #                                                after it everything has.
             except (Conflict, Interrupted):
@@ -74,7 +76,8 @@ class Kernel:
             return
         self._fall_asleep(turn.agent, awake)
         if not relayed:
-            await self._relay(await self._again(turn, work, applied) + work.outputs(), turn)  # 5  relay, then settle
+            again = await self._bells_again(turn, work, applied)
+            await self._relay(again + work.outputs(), turn)  # 5  relay, then settle
         awake.owed = ()
         for row in (*work.inserts, *work.updates, *applied.values()):
             self.outcomes.tell(turn.agent, row)
@@ -88,25 +91,12 @@ class Kernel:
     # --- 1 awaken -------------------------------------------------------------------------------------------
 
     async def _awaken(self, agent: AgentId) -> Awake:
-        awake = self.warm.take(agent) or await self._wake(agent)
-        if awake.owed:
-            await self._pay(agent, awake)
-        return awake
+        return self.warm.take(agent) or await self._wake(agent)
 
     def _fall_asleep(self, agent: AgentId, awake: Awake) -> None:
         awake.fresh = False
         if awake.broken is None:  # what is broken is looked at anew each time: it may have been mended
             self.warm.put(agent, awake)
-
-    async def _pay(self, agent: AgentId, awake: Awake) -> None:
-        """Sends what the last commit recorded for events that have no message of their own any more (they were parked, or
-        are a timer's runs): a host that died before the relay left it, and nothing else would bring it back.
-        """
-        rows = await self._recorded(agent, awake.owed)
-        outputs = [message for row in rows.values() for message in row.outputs]
-        if outputs:
-            await self.parts.bus.send(outputs)
-        awake.owed = ()
 
     async def _wake(self, agent: AgentId) -> Awake:
         begun = self.parts.clock.now()
@@ -154,7 +144,8 @@ class Kernel:
     async def _arrivals(self, awake: Awake, turn: Turn, applied: dict[str, EventRow]) -> list[Case]:
         """The turn's events, less those that are known to be applied and second copies within the turn.
 
-        A turn that was handed out before is looked up first, so that what an earlier holder finished does not run again.
+        A turn that was handed out before is looked up first, so that what an earlier holder finished does not run
+        again.
         """
         fresh: dict[str, Case] = {}
         suspected = turn.deliveries > 1
@@ -189,8 +180,8 @@ class Kernel:
         return committed.relayed
 
     async def _confirm(self, awake: Awake) -> None:
-        """That there is nothing to do is true only of the agent as it is now: no fence would tell that a copy from memory
-        is out of date. Raises `Conflict`.
+        """That there is nothing to do is true only of the agent as it is now: no fence would tell that a copy from
+        memory is out of date. Raises `Conflict`.
         """
         if awake.fresh:
             return
@@ -200,22 +191,40 @@ class Kernel:
 
     # --- 5 relay --------------------------------------------------------------------------------------------
 
-    async def _again(self, turn: Turn, work: Work, applied: dict[str, EventRow]) -> list[Message]:
-        """What an earlier delivery of these messages may have committed without sending it, and what a bell that came
-        too early, by another host's clock, must ring for again.
+    async def _pay(self, awake: Awake, applied: dict[str, EventRow], paid: set[str]) -> None:
+        """Sends what earlier turns committed and perhaps never sent, in the order of their commits: of the events that
+        this turn brings again, and of those that no message would bring again (they were parked, or are a timer's
+        runs).
         """
-        again = [message for row in applied.values() for message in row.outputs]
+        if not awake.owed and not applied:
+            return
+        rows = await self._recorded(awake.server.agent, tuple(key for key in awake.owed if key not in paid))
+        rows |= {key: row for key, row in applied.items() if key not in paid and key not in rows}
+        outputs = [message for row in sorted(rows.values(), key=_version) for message in row.outputs]
+        if outputs:
+            await self.parts.bus.send(outputs)
+        paid.update(rows)
+        awake.owed = ()
+
+    async def _bells_again(self, turn: Turn, work: Work, applied: dict[str, EventRow]) -> list[Message]:
+        """The bells that an earlier delivery of this turn may have lost, and those for which a bell came too early, by
+        another host's clock.
+        """
         early = any(message.kind is Kind.DOORBELL and message.due > work.now for message in turn.messages)
         if applied or turn.deliveries > 1 or early or any(message.thorough for message in turn.messages):
             mark = f":{work.now!r}" if early else ""
-            again += await bells_again(self.parts.store, turn.agent, work.now, strict=work.strict, mark=mark)
-        return again
+            return await bells_again(self.parts.store, turn.agent, work.now, strict=work.strict, mark=mark)
+        return []
 
     async def _relay(self, messages: list[Message], turn: Turn) -> None:
         """Sends, then settles: a crash between the two sends again, with the same ids."""
         if messages:
             await self.parts.bus.send(messages)
         await self.parts.bus.settle(turn)
+
+
+def _version(row: EventRow) -> int:
+    return row.version
 
 
 def _is_strict(kind: AgentType | None) -> bool:
