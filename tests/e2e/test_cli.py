@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 
 from AgentOperatingSystem.cli.app import run
 
@@ -35,6 +37,7 @@ class Desk(BaseAgent):
         return {"n": self.state["n"]}
 """
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("AOS_")}
+ENVIRONMENT["AOS_PORT"] = "1"  # nobody listens there; servers of the tests are found by their data folder
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # each of a hundred processes would compile everything anew
 
 
@@ -68,7 +71,7 @@ class Place:
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             for name in [name for name in os.environ if name not in ENVIRONMENT]:
                 patch.delenv(name)
-            for name, value in environment.items():
+            for name, value in {**ENVIRONMENT, **environment}.items():
                 patch.setenv(name, value)
             patch.chdir(self.folder)
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
@@ -350,6 +353,22 @@ def test_a_server_that_cannot_start_says_why(here: Place, arguments: list[str], 
     assert ran.code == 2
     assert message in ran.err
     assert ran.err.count("\n") == 1
+
+
+async def test_a_model_s_host_speaks_to_the_agents(here: Place) -> None:
+    server = StdioServerParameters(command=AOS, args=["mcp", "--app", "desk.py"], cwd=here.folder, env=ENVIRONMENT)
+    with (here.folder / "log").open("w") as log:
+        async with Client(stdio_client(server, errlog=log)) as client:
+            told = await client.call_tool("send_event", {"agent": "desk", "type": "x", "wait_seconds": 20})
+            assert told.structured_content is not None
+            assert told.structured_content["result"] == {"n": 1}
+    assert here.process("state", "desk").document == {"n": 1}
+
+
+def test_a_model_s_host_is_told_what_is_wrong(here: Place) -> None:
+    ran = here.process("mcp", "--app", "missing.py")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("aos: app 'missing.py': there is no file")
 
 
 def test_the_doctor_sees_the_server(desk: Place, here: Place) -> None:

@@ -57,11 +57,14 @@ async def _serve_mcp(config: "AOSConfig") -> None:
     from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
     from AgentOperatingSystem.config import load_app
     from AgentOperatingSystem.mcp.server import serve_stdio
+    from AgentOperatingSystem.observability import logs
 
+    logs.configure(config.log_level)
+    logs.register_secrets(*config.secret_values())
     async with AgentOperatingSystem(config) as aos:
-        if config.app is not None:
+        if config.app is not None:  # without agents, what waits for one is left to a host that has them
             await aos.register_app(load_app(config.app))
-        aos.start()
+            aos.start()
         await serve_stdio(aos)
 
 
