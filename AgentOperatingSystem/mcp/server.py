@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import msgspec
 
 from AgentOperatingSystem.clock import iso
-from AgentOperatingSystem.errors import AOSError, InvalidInput, NotFound, RequestTimedOut, TooLarge, UnknownAgent
+from AgentOperatingSystem.errors import (
+    AOSError,
+    ConfigurationError,
+    InvalidInput,
+    NotFound,
+    RequestTimedOut,
+    TooLarge,
+    UnknownAgent,
+)
 from AgentOperatingSystem.events import Event, encode
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
@@ -155,9 +163,15 @@ class Tools:
         """
         chosen = {name: value for name, value in (("agent", agent), ("id", id), ("subject", subject)) if value}
         with _told_by_tool():
+            self._check_hosting()
             event = await self._aos.accept_event({"type": type, "data": data, "source": source} | chosen)
             sent = {"agent": str(event.agent), "source": event.source, "id": event.id}
             return sent | await self._outcome(event, min(wait_seconds, WAIT_SECONDS_MAX))
+
+    def _check_hosting(self) -> None:
+        """Whoever sends begins to hand out turns: a host without agents would put aside what waits for them."""
+        if not _types(self._aos):
+            raise ConfigurationError("no agents are loaded here: start with `aos mcp --app`, or send with `aos send`")
 
     async def _outcome(self, event: Event, wait_seconds: float) -> dict[str, Any]:
         if wait_seconds <= 0:
@@ -223,13 +237,13 @@ async def _print_to_stderr(server: "MCPServer[Any]") -> AsyncIterator[None]:
 
 async def _agents(aos: System, prefix: str, after: str, limit: int) -> dict[str, Any]:
     page = await aos.agents(prefix, after, _bounded(limit))
-    types = [
-        {"name": kind.name, "about": kind.doc, "capabilities": list(kind.capabilities)}
-        for kind in aos.registry.types()
-        if not kind.name.startswith("aos.")
-    ]
+    types = [{"name": kind.name, "about": kind.doc, "capabilities": list(kind.capabilities)} for kind in _types(aos)]
     woken = [_seen(head) for head in page.items if not head.agent.name.startswith("aos.")]
     return {"types": types, "agents": woken, "after": page.after}
+
+
+def _types(aos: System) -> list[Kind]:
+    return [kind for kind in aos.registry.types() if not kind.name.startswith("aos.")]
 
 
 def _seen(head: Head) -> dict[str, Any]:

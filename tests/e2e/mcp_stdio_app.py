@@ -1,12 +1,11 @@
-"""What tests/e2e/test_mcp_stdio.py starts: a system with two agents, served over standard input and output."""
+"""The agents that tests/e2e/test_mcp_stdio.py has `aos mcp` serve."""
 
 import asyncio
-import sys
 from typing import Any
 
-from AgentOperatingSystem import AgentOperatingSystem, AOSConfig, BaseAgent, Context, Event, Route, Terminal
-from AgentOperatingSystem.mcp.server import serve_stdio
-from AgentOperatingSystem.observability import logs
+from AgentOperatingSystem import BaseAgent, Context, Event, Route, Terminal
+
+routes = [Route(agent="counter", type="routed.#")]
 
 
 class Counter(BaseAgent):
@@ -26,15 +25,3 @@ class Counter(BaseAgent):
         self.state["count"] = self.state.get("count", 0) + 1
         await context.remember(f"event:{event.id}", event.data)
         return self.state["count"]
-
-
-async def main(data_dir: str) -> None:
-    logs.configure("INFO")
-    async with AgentOperatingSystem(
-        AOSConfig(data_dir=data_dir, drain_timeout_seconds=0), routes=[Route(agent="counter", type="routed.#")]
-    ) as aos:
-        await aos.register_agent(Counter)
-        await serve_stdio(aos)
-
-
-asyncio.run(main(sys.argv[1]))

@@ -1,10 +1,11 @@
-"""The agents over MCP, as the official client sees them: a subprocess at the other end of a pipe."""
+"""`aos mcp` as the official client sees it: agents in a subprocess at the other end of a pipe."""
 
 import asyncio
 import itertools
 import json
 import logging
 import sys
+import sysconfig
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import TextContent, TextResourceContents
 
 APP = Path(__file__).with_name("mcp_stdio_app.py")
+AOS = Path(sysconfig.get_path("scripts")) / "aos"
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -47,7 +49,11 @@ async def client(stderr: Path, request: pytest.FixtureRequest) -> AsyncIterator[
 
     async def hold() -> None:  # in one task from beginning to end, as the client wants it
         data = stderr.with_name(request.param)
-        server = StdioServerParameters(command=sys.executable, args=["-W", "error", str(APP), str(data)])
+        server = StdioServerParameters(
+            command=sys.executable,
+            args=["-W", "error", str(AOS), "mcp", "--app", str(APP), "--data", str(data)],
+            env={"AOS_DRAIN_TIMEOUT_SECONDS": "0"},
+        )
         with stderr.open("a") as errors:
             async with Client(stdio_client(server, errlog=errors), mode=request.param) as client:
                 connected.set_result(client)

@@ -1,0 +1,36 @@
+"""The MCP server in this process; tests/e2e/test_mcp_stdio.py has it at the other end of a pipe."""
+
+from pathlib import Path
+from typing import Any
+
+from mcp import Client
+
+from AgentOperatingSystem import AgentOperatingSystem, AOSConfig, BaseAgent, Context, Event
+from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.mcp.server import make_server
+
+
+class Counter(BaseAgent):
+    async def on_event(self, event: Event, context: Context) -> Any:
+        self.state["count"] = self.state.get("count", 0) + 1
+        return self.state["count"]
+
+
+async def test_without_agents_it_reads_and_leaves_what_waits_to_a_host_that_has_them(tmp_path: Path) -> None:
+    config = AOSConfig(data_dir=tmp_path)
+    async with AgentOperatingSystem(config) as aos:
+        await aos.register_agent(Counter)
+        await aos.process_event({"type": "t", "agent": "counter"})
+        await aos.lifecycle.control(AgentId("counter"), "pause")
+        await aos.accept_event({"type": "t", "agent": "counter"})
+    async with AgentOperatingSystem(config) as aos, Client(make_server(aos)) as client:
+        (content,) = (await client.read_resource("aos://agents/counter/state")).contents
+        assert content.text == '{"count":1}'  # type: ignore[union-attr]  # it is text
+        refused = await client.call_tool("send_event", {"type": "t", "agent": "counter"})
+        assert refused.is_error
+        assert "configuration: no agents are loaded here: start with `aos mcp --app`" in str(refused.content[0])
+    async with AgentOperatingSystem(config) as aos:
+        await aos.register_agent(Counter)
+        await aos.lifecycle.control(AgentId("counter"), "resume")
+        assert await aos.process_event({"type": "t", "agent": "counter"}) == 3
+        assert (await aos.quarantine.list("default")).items == ()
