@@ -15,7 +15,7 @@ ROWS = re.findall(
 )
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20}
 FIXED = {
-    "`type`, `source`, `id` of an event": TEXT_LENGTH_MAX,
+    "each text of an event's envelope": TEXT_LENGTH_MAX,
     "key of an agent, of a memory": KEY_LENGTH_MAX,
     'runs of one schedule that `missed="all"` makes up for': RUNS_MAX,
     "events of one CloudEvents batch": BATCH_MAX,
