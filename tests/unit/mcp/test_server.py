@@ -1,5 +1,6 @@
 """The MCP server in this process; tests/e2e/test_mcp_stdio.py has it at the other end of a pipe."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +35,12 @@ async def test_without_agents_it_reads_and_leaves_what_waits_to_a_host_that_has_
         await aos.lifecycle.control(AgentId("counter"), "resume")
         assert await aos.process_event({"type": "t", "agent": "counter"}) == 3
         assert (await aos.quarantine.list("default")).items == ()
+
+
+async def test_the_page_names_every_tool_and_resource(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/mcp.md").read_text()
+    async with AgentOperatingSystem(AOSConfig(data_dir=tmp_path)) as aos, Client(make_server(aos)) as client:
+        tools = [tool.name for tool in (await client.list_tools()).tools]
+        resources = [str(each.uri) for each in (await client.list_resources()).resources]
+        templates = [each.uri_template for each in (await client.list_resource_templates()).resource_templates]
+    assert re.findall(r"^\| `([^`]+)`", page, re.MULTILINE) == [*resources, *templates, *sorted(tools)]
