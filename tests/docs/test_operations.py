@@ -2,7 +2,6 @@
 
 import re
 
-from AgentOperatingSystem.agents.timers import RUNS_MAX
 from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.events import TEXT_LENGTH_MAX
 from AgentOperatingSystem.ids import KEY_LENGTH_MAX
@@ -17,7 +16,6 @@ UNITS = {"KiB": 1 << 10, "MiB": 1 << 20}
 FIXED = {
     "each text of an event's envelope": TEXT_LENGTH_MAX,
     "key of an agent, of a memory": KEY_LENGTH_MAX,
-    'runs of one schedule that `missed="all"` makes up for': RUNS_MAX,
     "events of one CloudEvents batch": BATCH_MAX,
 }
 
