@@ -42,7 +42,7 @@ async def export_agent(door: TheDoor, name: str, key: Key = "") -> Response:
 @router.post("/import", **documented(Imported, body=Archive, status=201))
 async def import_agent(door: TheDoor, request: Request, agent: str = "") -> Response:
     """Makes the agent of a document exist here, or `agent` (`name/key`) from it. It must not exist yet."""
-    headers = request.headers.raw
+    headers = dict(request.headers.raw)
     check_json(headers)
     body = await read_body(headers, request.receive, _bytes_max(door))
     target = door.aos.address(agent) if agent else _named(door, body)

@@ -4,7 +4,7 @@ The limit is checked while the body comes in, so a hundred mebibytes are refused
 and is still on its way is dropped by the server.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,15 +15,19 @@ from AgentOperatingSystem.api.door import Door
 from AgentOperatingSystem.errors import AOSError, InvalidInput, TooLarge, UnsupportedMediaType
 
 T = TypeVar("T")
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = Mapping[bytes, bytes]
+"""By lower-case name; of a header that is given twice, the last one counts."""
 
 
 def header(headers: Headers, name: bytes) -> str | None:
-    """The first header of a lower-case name. Raises `InvalidInput` where it is not UTF-8."""
-    for key, value in headers:
-        if key == name:
-            return _text(name, value)
-    return None
+    """A header as text; None where it was not sent. Raises `InvalidInput` where it is not UTF-8."""
+    value = headers.get(name)
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise InvalidInput(f"header {name.decode('latin-1')}: not UTF-8") from None
 
 
 async def read_body(headers: Headers, receive: Receive, bytes_max: int) -> bytes:
@@ -48,7 +52,7 @@ async def read_body(headers: Headers, receive: Receive, bytes_max: int) -> bytes
 
 async def read_json(request: Request, kind: type[T], door: Door, empty: T | None = None) -> T:
     """The body of a request to one of FastAPI's routes; `empty` where there is none. Raises `InvalidInput`."""
-    headers = request.headers.raw
+    headers = dict(request.headers.raw)
     body = await read_body(headers, request.receive, door.body_bytes_max)
     if not body and empty is not None:
         return empty
@@ -121,10 +125,3 @@ def _too_large(bytes_max: int) -> AOSError:
 
 def _too_deep(depth_max: int) -> AOSError:
     return InvalidInput(f"the body is nested deeper than {depth_max} levels; event_depth_max says how deep it may be")
-
-
-def _text(name: bytes, value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise InvalidInput(f"header {name.decode('latin-1')}: not UTF-8") from None

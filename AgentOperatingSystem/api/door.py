@@ -45,10 +45,7 @@ class Door:
             )
 
     async def head(self, agent: AgentId) -> Head | None:
-        """The agent's head: from memory while it is warm, else one read."""
-        awake = self.aos.kernel.warm.get(agent)
-        if awake is not None:
-            return awake.server.head if awake.server.etag else None
+        """The agent's head as it is stored; None where it was never woken."""
         found = await self.aos.parts.store.load(agent)
         return found[0] if found else None
 

@@ -1,8 +1,8 @@
 """`POST` and `GET` of events: the way in for everybody who speaks HTTP, and the way back to what became of an event."""
 
 import asyncio
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -58,7 +58,7 @@ class PostEvent:
         door, parameters = self._door, query(scope)
         agent = door.address(scope["path_params"]["name"], parameters.get("key", ""))
         seconds = wait_seconds(parameters)
-        await take_in(door, await read_event(door, scope["headers"], receive, agent), seconds, send)
+        await take_in(door, await read_event(door, scope["given"], receive, agent), seconds, send)
 
 
 class PostAnyEvent:
@@ -68,7 +68,7 @@ class PostAnyEvent:
         self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        door, headers = self._door, scope["headers"]
+        door, headers = self._door, scope["given"]
         seconds = wait_seconds(query(scope))
         media = (header(headers, b"content-type") or "").partition(";")[0].strip().lower()
         if not media.startswith("application/cloudevents") and header(headers, b"ce-specversion") is None:
@@ -127,7 +127,7 @@ async def read_cloud_events(door: Door, headers: Headers, receive: Receive) -> l
     from AgentOperatingSystem.messaging import cloudevents  # its SDK is only for those who use it
 
     body = await read_body(headers, receive, door.body_bytes_max)
-    named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
     media = named.get("content-type", "").partition(";")[0].strip().lower()
     if media.startswith("application/cloudevents") and media not in (cloudevents.STRUCTURED, cloudevents.BATCH):
         raise UnsupportedMediaType(f"content type {media[:80]!r} is not read here; send {cloudevents.STRUCTURED}")
@@ -148,7 +148,7 @@ async def _accepted(door: Door, event: Event) -> Accepted | Refusal:
 
 def _id_of(said: EventIn, idempotency_key: str | None) -> str:
     if idempotency_key is None:
-        return said.id or uuid4().hex
+        return said.id or token_hex(16)
     if said.id and said.id != idempotency_key:
         raise InvalidInput(f"Idempotency-Key {idempotency_key[:80]!r} and the event's id {said.id[:80]!r} differ")
     return idempotency_key

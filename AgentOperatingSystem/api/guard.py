@@ -69,13 +69,13 @@ class Guard:
         return self._post_event
 
     def _check(self, scope: Scope) -> None:
-        """Raises where the request is not to reach any route."""
+        """Raises where the request is not to reach any route; leaves its headers, by name, in `scope["given"]`."""
         path = scope["path"]
+        given = scope["given"] = dict(scope["headers"])
         if path == LIVE:
             return
         if self._door.draining.is_set():
             raise Draining("the host is shutting down", RETRY_AFTER_DRAIN_SECONDS)
-        given = dict(scope["headers"])
         if self._is_local:
             _check_local(given)
         if b"%" in scope["query_string"] or b"%" in scope.get("raw_path", b""):

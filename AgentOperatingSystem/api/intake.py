@@ -13,6 +13,7 @@ from AgentOperatingSystem.api.door import Door
 from AgentOperatingSystem.api.views import accepted_view, outcome_view
 from AgentOperatingSystem.errors import AgentTerminated, InvalidInput
 from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.storage.records import Status
 
 WAIT_SECONDS_MAX = 300.0
 
@@ -55,10 +56,10 @@ async def take_in(door: Door, event: Event, seconds: float, send: Send) -> None:
     event = addressed(door, event)
     assert event.agent is not None
     if seconds:
-        if await door.is_terminated(event.agent):
-            raise AgentTerminated(f"{event.agent} was terminated; it accepts nothing more")
         row = await mailroom.process(event, seconds)
         if row is not None:
+            if row.status is Status.CANCELLED and await door.is_terminated(event.agent):
+                raise AgentTerminated(f"{event.agent} was terminated; it accepts nothing more")
             await send_json(send, outcome_view(row))
             return
     else:

@@ -28,7 +28,7 @@ class GitHubWebhook:
         self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers, door = scope["headers"], self._door
+        headers, door = scope["given"], self._door
         seconds = wait_seconds(query(scope))
         secret = door.config.github_webhook_secret
         if secret is None:
@@ -83,7 +83,7 @@ def _check_signature(secret: str, given: str | None, body: bytes) -> None:
 def _check_is_near(scope: Scope) -> None:
     """Without a secret nobody can be told from another, so only this machine itself may post, and no proxy on it."""
     client = scope.get("client")
-    proxied = any(name in _PROXIED for name, _ in scope["headers"])
+    proxied = any(name in scope["given"] for name in _PROXIED)
     if client is None or proxied or not is_loopback(client[0]):
         raise Unauthorized(
             "unsigned webhooks are read from loopback only; set github_webhook_secret to take signed ones"
