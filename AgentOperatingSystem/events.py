@@ -19,6 +19,8 @@ from AgentOperatingSystem.ids import DEFAULT_TENANT, AgentId, event_key, message
 
 TEXT_LENGTH_MAX = 1024
 PRIORITY_MAX = 9
+TIME_MIN, TIME_MAX = -62_135_596_800.0, 253_402_300_799.0
+"""The years 1 to 9999 in UTC seconds: what can be written as a date."""
 _json = msgspec.json.Encoder()
 _NAMING = ("type", "source", "id")
 _TEXT_FIELDS = (*_NAMING, "subject", "topic", "conversation", "correlation", "causation", "traceparent")
@@ -76,7 +78,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=
         except TypeError:
             raise InvalidEvent(_what_is_wrong(self)) from None
         named = self.type and self.source and self.id
-        if not (named and len(texts) <= TEXT_LENGTH_MAX and texts.isascii() and 0 <= self.priority <= PRIORITY_MAX):
+        timely = TIME_MIN <= self.time <= TIME_MAX and TIME_MIN <= self.due <= TIME_MAX
+        plain = len(texts) <= TEXT_LENGTH_MAX and texts.isascii()
+        if not (named and plain and timely and 0 <= self.priority <= PRIORITY_MAX):
             complaint = _what_is_wrong(self)
             if complaint:
                 raise InvalidEvent(complaint)
@@ -104,6 +108,9 @@ def _what_is_wrong(event: Event) -> str:
             return f"event {field} {text[:80]!r}: needs {least} to {TEXT_LENGTH_MAX} characters"
         if any("\ud800" <= letter <= "\udfff" for letter in text):
             return f"event {field} {text[:80]!r}: holds half of a surrogate pair, which is no character"
+    for field, seconds in (("time", event.time), ("due", event.due)):
+        if not TIME_MIN <= seconds <= TIME_MAX:
+            return f"event {field} {seconds!r}: is no time in UTC seconds"
     if not 0 <= event.priority <= PRIORITY_MAX:
         return f"event priority {event.priority}: needs 0 to {PRIORITY_MAX}"
     return ""

@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from AgentOperatingSystem.clock import iso
-from AgentOperatingSystem.errors import InvalidSchedule
-from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.errors import InvalidEvent, InvalidSchedule
+from AgentOperatingSystem.events import TIME_MAX, TIME_MIN, Event
 from AgentOperatingSystem.ids import AgentId
 
 TIMER = "timer"
 """The kind of a timer's row."""
-RUNS_MAX = 1000
-"""How many missed runs `all` makes up for at once."""
+RUNS_MAX = 64
+"""How many missed runs of one timer `all` makes up for in one turn; the rest follows in the next."""
 MISSED = ("skip", "once", "all")
 GRACE_SECONDS = 60.0
 """A run that is at most this late was not missed, only slow."""
@@ -51,19 +51,28 @@ class Timer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def new_schedule(
     name: str, *, at: float | None, cron: str, timezone: str, missed: str, type: str, data: Any, now: float
 ) -> Timer:
-    """A checked schedule. Raises `InvalidSchedule` and says what to write instead."""
+    """A checked schedule: every event that it will make can be made. Raises `InvalidSchedule`, says what to write."""
     if not name or len(name) > 256:
         raise InvalidSchedule(f"schedule name {name[:80]!r}: needs 1 to 256 characters")
     if (at is None) == (not cron):
         raise InvalidSchedule(f"schedule {name!r}: give either a time (at, after_seconds) or a cron expression")
     if missed not in MISSED:
         raise InvalidSchedule(f"schedule {name!r}: missed={missed!r} is none of {', '.join(MISSED)}")
+    if at is not None and not TIME_MIN <= at <= TIME_MAX:
+        raise InvalidSchedule(f"schedule {name!r}: {at!r} is no time in UTC seconds")
     due = at if at is not None else next_run(cron, timezone, now)
-    return Timer(name=name, due=due, type=type, data=data, cron=cron, timezone=timezone, missed=missed)
+    timer = Timer(name=name, due=due, type=type, data=data, cron=cron, timezone=timezone, missed=missed)
+    try:
+        tick(timer, AgentId("aos"), due)
+    except InvalidEvent as error:
+        raise InvalidSchedule(f"schedule {name!r}: {error}") from None
+    return timer
 
 
 def new_request(sent: Event, due: float) -> Timer:
-    """The time limit of a request."""
+    """The time limit of a request. Raises `InvalidSchedule` where `due` is no time."""
+    if not TIME_MIN <= due <= TIME_MAX:
+        raise InvalidSchedule(f"request {sent.type!r}: {due!r} is no time in UTC seconds")
     data = {"type": sent.type, "to": str(sent.agent)}
     return Timer(
         name=sent.correlation,
@@ -76,47 +85,82 @@ def new_request(sent: Event, due: float) -> Timer:
 
 
 def next_run(cron: str, timezone: str, after: float) -> float:
-    """The first time that `cron` names after `after`, daylight saving of `timezone` considered.
+    """The first time that `cron` names after `after`, by the clocks of `timezone`.
 
-    Raises `InvalidSchedule`.
+    Where clocks are set forward over it, a run comes at the end of the gap; where they are set back, a schedule with
+    fixed hours runs the first time only, one for every hour or minute all the time. Raises `InvalidSchedule`.
     """
-    from croniter import CroniterError, croniter  # 12 ms; only agents with a cron schedule pay for it
+    following = _following(cron, timezone, after)
+    if following is None:
+        raise InvalidSchedule(f"cron expression {cron[:80]!r}: there is no such time")
+    return following
 
+
+def _following(cron: str, timezone: str, after: float) -> float | None:
+    """As `next_run`; None where no further run will ever be."""
+    from croniter import CroniterBadDateError, CroniterError, croniter  # 12 ms; only cron schedules pay for it
+
+    zone = _zone(timezone)
     try:
-        zone = ZoneInfo(timezone)
-        start = datetime.fromtimestamp(after, zone)
-        return float(croniter(cron, start).get_next(datetime).timestamp())
-    except (ZoneInfoNotFoundError, ValueError, OverflowError, OSError) as error:
-        kind = "time zone" if isinstance(error, ZoneInfoNotFoundError) else "cron expression"
-        raise InvalidSchedule(f"{kind} {(timezone if kind == 'time zone' else cron)[:80]!r}: {error}") from None
-    except (CroniterError, KeyError, AttributeError, TypeError) as error:
+        runs = croniter(cron, datetime.fromtimestamp(after, zone))
+        while True:
+            run = float(runs.get_next(datetime).timestamp())
+            if not (datetime.fromtimestamp(run, zone).fold and _has_fixed_hours(cron)):
+                return run
+    except CroniterBadDateError:
+        return None
+    except (CroniterError, ValueError, OverflowError, OSError, KeyError, AttributeError, TypeError) as error:
         raise InvalidSchedule(f"cron expression {cron[:80]!r}: {error}") from None
 
 
+def _zone(timezone: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidSchedule(f"time zone {timezone[:80]!r}: {error}") from None
+
+
+def _has_fixed_hours(cron: str) -> bool:
+    """Whether the expression names hours, as `0 2 * * *` and `@daily` do and `*/15 * * * *` does not."""
+    fields = cron.split()
+    return cron.lower() != "@hourly" if len(fields) == 1 else not fields[1].startswith("*")
+
+
 def due_runs(timer: Timer, now: float) -> tuple[list[float], float | None]:
-    """The runs that are due at `now`, and the time of the next one (None: the timer is spent)."""
+    """The runs that are due at `now`, and the time of the next one (None: the timer is spent).
+
+    Where `all` has more to make up for than fits in one turn, the next one is due already.
+    """
     if timer.due > now:
         return [], timer.due
-    if not timer.cron:
-        missed = timer.missed == "skip" and now - timer.due > GRACE_SECONDS and not timer.request
-        return ([] if missed else [timer.due]), None
+    if timer.cron and timer.missed == "all":
+        return _all_runs(timer, now)
+    latest = _latest_run(timer, now) if timer.cron else timer.due
+    is_missed = timer.missed == "skip" and now - latest > GRACE_SECONDS and not timer.request
+    following = _following(timer.cron, timer.timezone, now) if timer.cron else None
+    return ([] if is_missed else [latest]), following
+
+
+def _all_runs(timer: Timer, now: float) -> tuple[list[float], float | None]:
     runs: list[float] = []
-    due = timer.due
-    while due <= now and len(runs) < RUNS_MAX:
+    due: float | None = timer.due
+    while due is not None and due <= now and len(runs) < RUNS_MAX:
         runs.append(due)
-        due = next_run(timer.cron, timer.timezone, due)
-    if due <= now:
-        due = next_run(timer.cron, timer.timezone, now)
-    return _made_up(timer.missed, runs, now), due
+        due = _following(timer.cron, timer.timezone, due)
+    return runs, due
 
 
-def _made_up(missed: str, runs: list[float], now: float) -> list[float]:
-    """Which of several overdue runs are made up for."""
-    if missed == "all":
-        return runs
-    if missed == "skip":
-        return [run for run in runs[-1:] if now - run <= GRACE_SECONDS]
-    return runs[-1:]
+def _latest_run(timer: Timer, now: float) -> float:
+    """The last run that is not after `now`, found by halves: years of missed seconds take some forty steps."""
+    run, none_after = timer.due, now
+    while none_after - run > 0.5:  # cron knows whole seconds
+        middle = (run + none_after) / 2
+        following = _following(timer.cron, timer.timezone, middle)
+        if following is not None and following <= now:
+            run = following
+        else:
+            none_after = middle
+    return run
 
 
 def tick(timer: Timer, agent: AgentId, due: float) -> Event:

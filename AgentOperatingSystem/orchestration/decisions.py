@@ -20,7 +20,6 @@ from AgentOperatingSystem.errors import (
 from AgentOperatingSystem.reliability.backoff import backoff_seconds
 from AgentOperatingSystem.storage.records import Control, Head, Status
 
-
 REASON_LENGTH_MAX = 2000
 
 
