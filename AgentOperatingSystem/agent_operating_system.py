@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -70,6 +70,8 @@ class AgentOperatingSystem:
     archive: Archivist
     bus: embedded.EmbeddedBus
     engine: Engine
+    bus_type: ClassVar[type[embedded.EmbeddedBus]] = embedded.EmbeddedBus
+    store_type: ClassVar[type[sqlite_store.SqliteAgentStore]] = sqlite_store.SqliteAgentStore
 
     def __init__(
         self, config: AOSConfig | None = None, *, routes: Sequence[Route] = (), clock: Clock | None = None
@@ -231,7 +233,7 @@ class AgentOperatingSystem:
         folder = Path(config.data_dir)
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
         engine = self.engine = Engine(folder / "aos.db", (*sqlite_store.SCHEMA, *embedded.SCHEMA))
-        self.bus = embedded.EmbeddedBus(
+        self.bus = self.bus_type(
             engine,
             folder,
             self.clock,
@@ -240,7 +242,7 @@ class AgentOperatingSystem:
             pending_max=config.max_pending_events,
         )
         await self.bus.open()
-        store = sqlite_store.SqliteAgentStore(engine, self.bus)
+        store = self.store_type(engine, self.bus)
         blobs = FolderBlobStore(folder / "blobs", self.clock)
         return parts_from(config, self.registry, store, blobs, self.bus, self.clock)
 

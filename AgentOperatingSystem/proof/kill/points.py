@@ -1,0 +1,102 @@
+"""The named points at which a host dies by its own hand: real store and bus, with a trap at each step of the way.
+
+A trap counts down; at zero the process sends itself SIGKILL, in the middle of whatever it was doing.
+"""
+
+import os
+import signal
+from collections.abc import Sequence
+from typing import ClassVar
+
+from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
+from AgentOperatingSystem.events import Message
+from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.messaging.embedded import EmbeddedBus
+from AgentOperatingSystem.messaging.ports import Turn
+from AgentOperatingSystem.storage.records import Change, Committed, Head
+from AgentOperatingSystem.storage.sqlite.store import SqliteAgentStore
+
+POINTS = (
+    "received",
+    "loaded",
+    "handled",
+    "before commit",
+    "after commit",
+    "before relay",
+    "after relay",
+    "before settle",
+    "after settle",
+)
+
+
+class Trap:
+    """Where this process dies, and at which passing; an empty point means nowhere."""
+
+    point: ClassVar[str] = ""
+    countdown: ClassVar[int] = 0
+
+    @classmethod
+    def set(cls, point: str, countdown: int) -> None:
+        cls.point, cls.countdown = point, countdown
+
+    @classmethod
+    def step(cls, point: str) -> None:
+        """Passes a point, perhaps for the last time."""
+        if point == cls.point:
+            cls.countdown -= 1
+            if cls.countdown <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+class TrappedStore(SqliteAgentStore):
+    """The embedded store with traps around the head's read and the commit."""
+
+    async def load(self, agent: AgentId) -> tuple[Head, str] | None:
+        found = await super().load(agent)
+        Trap.step("loaded")
+        return found
+
+    async def commit(self, change: Change) -> Committed:
+        Trap.step("before commit")
+        committed = await super().commit(change)
+        Trap.step("after commit")
+        return committed
+
+
+class TrappedBus(EmbeddedBus):
+    """The embedded bus with traps around what leaves after a commit, and around the settling."""
+
+    def carried(self, load: Sequence[Message], receipts: Sequence[str]) -> None:
+        Trap.step("before relay")
+        super().carried(load, receipts)
+
+    def _done(self, receipts: tuple[str, ...]) -> None:
+        Trap.step("after relay")
+        Trap.step("before settle")
+        super()._done(receipts)
+        Trap.step("after settle")
+
+    async def settle(self, turn: Turn) -> None:
+        Trap.step("before settle")
+        await super().settle(turn)
+
+
+class LoneStore(TrappedStore):
+    """A store that is not the broker: outputs stay in the events' rows, and the kernel relays and settles itself."""
+
+    def __init__(self, engine: object, outbox: object = None) -> None:
+        super().__init__(engine)  # type: ignore[arg-type]  # the composition hands in its engine
+
+
+class FusedSystem(AgentOperatingSystem):
+    """As shipped: one transaction for receive, commit and publish."""
+
+    bus_type = TrappedBus
+    store_type = TrappedStore
+
+
+class SplitSystem(AgentOperatingSystem):
+    """As on Azure: commit, then relay, then settle, each on its own."""
+
+    bus_type = TrappedBus
+    store_type = LoneStore

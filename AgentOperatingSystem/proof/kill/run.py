@@ -1,0 +1,132 @@
+"""The parent: keeps its own log of what was accepted, kills hosts, starts them again until the work is done, and
+judges.
+
+A kill counts only where it struck with an event in flight. The outcome must be that of an undisturbed run: every event
+applied once, in the order in which its sender saw it accepted, its message and its publication received once each.
+"""
+
+import random
+import tempfile
+import time
+from collections import Counter
+from hashlib import sha256
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from AgentOperatingSystem.proof.kill.hosts import Host, pipes
+from AgentOperatingSystem.proof.kill.verdict import judge
+from AgentOperatingSystem.proof.kill.work import TALLIES
+from AgentOperatingSystem.proof.report import Report
+
+IN_FLIGHT = 12
+SILENCE_SECONDS_MAX = 60.0
+"""How long nothing may be answered before the run counts as stuck."""
+
+
+class Campaign:
+    """One run on one data folder."""
+
+    def __init__(self, folder: Path, kills: int, hosts: int, split: bool, seed: int) -> None:
+        self.kills: Counter[str] = Counter()
+        self.answered: list[int] = []
+        self._folder = folder
+        self._wanted = kills
+        self._split = split
+        self._chance = random.Random(seed)
+        self._next = 0
+        self._again: list[int] = []
+        """Events whose answer was lost with their host: they are sent again, under the same id."""
+        self._hosts = [self._new_host() for _ in range(hosts)]
+
+    @property
+    def sent(self) -> int:
+        """How many events there are."""
+        return self._next
+
+    def run(self) -> bool:
+        """Until all kills have struck and every event is answered; False where it got stuck."""
+        heard = time.monotonic()
+        while not self._is_over():
+            self._feed()
+            ready = wait(pipes(self._hosts), timeout=self._chance.uniform(0.0, 0.02))
+            if ready or self._strike():
+                heard = time.monotonic()
+            self._listen()
+            if time.monotonic() - heard > SILENCE_SECONDS_MAX:
+                break
+        stuck = not self._is_over()
+        for host in self._hosts:
+            host.end()
+        return not stuck
+
+    def _is_over(self) -> bool:
+        open_events = self._again or any(host.unanswered for host in self._hosts)
+        return self.kills.total() >= self._wanted and not open_events
+
+    def _feed(self) -> None:
+        for host in self._hosts:
+            while host.ready and len(host.unanswered) < IN_FLIGHT and self._has_work():
+                number = self._again.pop(0) if self._again else self._fresh()
+                if not host.send(number, number % TALLIES, wait=self._chance.random() < 0.5):
+                    self._again.append(number)
+                    break
+
+    def _has_work(self) -> bool:
+        return bool(self._again) or self.kills.total() < self._wanted
+
+    def _fresh(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+    def _strike(self) -> bool:
+        """Now and then a host that waits for no trap of its own is killed from outside."""
+        victims = [host for host in self._hosts if host.unanswered and not host.point]
+        if victims and self.kills.total() < self._wanted and self._chance.random() < 0.3:
+            self._chance.choice(victims).kill()
+            return True
+        return False
+
+    def _listen(self) -> None:
+        for place, host in enumerate(self._hosts):
+            try:
+                self.answered += host.answers()
+            except EOFError:
+                self._hosts[place] = self._successor(host)
+
+    def _successor(self, dead: Host) -> Host:
+        if dead.unanswered:
+            self.kills[dead.point or "at random"] += 1
+        self._again += sorted(dead.unanswered)
+        dead.bury()
+        return self._new_host()
+
+    def _new_host(self) -> Host:
+        return Host(self._folder, self._split, self._chance if self.kills.total() < self._wanted else None)
+
+
+def run_kills(kills: int, *, seed: int = 0, hosts: int = 1, split: bool = False, folder: Path | None = None) -> Report:
+    """Kills `hosts` processes on one data folder until `kills` have struck with an event in flight, and judges the
+    outcome.
+
+    With `split`, commit, relay and settle are separate operations, as they are on Azure.
+    """
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="aos-kill-") as made:
+            return run_kills(kills, seed=seed, hosts=hosts, split=split, folder=Path(made))
+    campaign = Campaign(folder, kills, hosts, split, seed)
+    finished = campaign.run()
+    verdict = judge(folder, campaign.sent, split)
+    failures = verdict.failures + ([] if finished else ["the hosts stopped answering"])
+    report = Report(
+        faults=campaign.kills.total(),
+        events=campaign.sent,
+        lost=verdict.lost,
+        applied_twice=verdict.applied_twice,
+        stuck=verdict.stuck + (not finished),
+        hash=sha256(repr(verdict.outcome).encode()).hexdigest()[:16],
+        by_kind=dict(sorted(campaign.kills.items())),
+        kills=campaign.kills.total(),
+    )
+    if failures:
+        report["failures"] = [f"{failure}; again: aos faults --kill {kills} --seed {seed}" for failure in failures]
+    return report
