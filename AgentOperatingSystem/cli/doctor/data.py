@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from AgentOperatingSystem.cli.doctor.findings import Finding, fault, ok, warning
@@ -109,7 +110,7 @@ def _store(file: Path) -> Iterator[Finding]:
 
 def _database(file: Path) -> Finding:
     try:
-        with sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             journal = connection.execute("PRAGMA journal_mode").fetchone()[0]
             size = file.stat().st_size
             health = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if size <= CHECKED_MAX else "not checked"
