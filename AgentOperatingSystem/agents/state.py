@@ -5,7 +5,7 @@ not fit, raise `StateUnreadable`, and nothing is ever overwritten with defaults.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 
@@ -29,6 +29,7 @@ class StateCodec:
         self._type = state_type or dict
         self._migrations = migrations
         self._bytes_max = bytes_max
+        self._class: Any = get_origin(self._type) or self._type
         self._is_model = hasattr(self._type, "model_validate_json")
 
     def fresh(self) -> Any:
@@ -36,7 +37,11 @@ class StateCodec:
         return self._type()
 
     def encode(self, state: Any) -> bytes:
-        """JSON bytes. Raises `TooLarge`, or `StateUnreadable` where the state is not JSON."""
+        """JSON bytes. Raises `TooLarge`, or `StateUnreadable` where the state is not JSON or of another type."""
+        if not isinstance(state, self._class):
+            raise StateUnreadable(
+                f"the state has become a {type(state).__name__}; it is declared as {self._type.__name__} (state_type)"
+            )
         try:
             content = state.model_dump_json().encode() if self._is_model else _encoder.encode(state)
         except Exception as error:
@@ -56,12 +61,22 @@ class StateCodec:
             raise StateUnreadable(
                 f"the state has schema {schema}, this code knows up to {self.schema}: deploy the newer code"
             )
+        return self._read(content, schema)
+
+    def check(self, content: bytes) -> None:
+        """Raises `StateUnreadable` where what was encoded could not be read again, such as a text in a field for
+        numbers; a JSON object always can.
+        """
+        if self._type is not dict:
+            self._read(content, self.schema)
+
+    def _read(self, content: bytes, schema: int) -> Any:
         try:
-            return self._read(self._migrated(content, schema))
+            return self._parsed(self._migrated(content, schema))
         except StateUnreadable:
             raise
         except Exception as error:
-            raise StateUnreadable(f"the stored state does not fit {self._type.__name__}: {error}") from error
+            raise StateUnreadable(f"the state does not fit {self._type.__name__}: {error}") from error
 
     def _migrated(self, content: bytes, schema: int) -> bytes:
         if schema == self.schema:
@@ -73,12 +88,12 @@ class StateCodec:
             value = self._migrations[version](value)
         return _encoder.encode(value)
 
-    def _read(self, content: bytes) -> Any:
+    def _parsed(self, content: bytes) -> Any:
         if self._is_model:
             return self._type.model_validate_json(content)  # type: ignore[attr-defined]  # found by hasattr above
         if self._type is dict:
             value = _decoder.decode(content)
             if not isinstance(value, dict):
-                raise StateUnreadable(f"the stored state is a JSON {type(value).__name__}, not an object")
+                raise StateUnreadable(f"the state is a JSON {type(value).__name__}, not an object")
             return value
         return msgspec.json.decode(content, type=self._type)

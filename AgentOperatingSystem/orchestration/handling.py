@@ -112,6 +112,8 @@ class Handling:
         assert awake.agent is not None
         state = context.state if context.state is not awake.state else awake.agent.state
         content = awake.kind.codec.encode(state)
+        if content != awake.current:
+            awake.kind.codec.check(content)
         answer = reply_to(case, work.head.agent, result, work.now)
         if answer is not None:
             collected.events.append(answer)
