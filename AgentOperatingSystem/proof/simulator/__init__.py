@@ -1,4 +1,5 @@
 """The seeded simulator: the real kernel on several hosts under injected faults, in virtual time.
 
-`run(seeds)` is what `aos faults --seeds` prints; `simulate(seed)` is one world, which the same seed makes again bit by bit.
+`run.run(seeds)` is what `aos faults --seeds` prints; `simulation.simulate(seed)` is one world, which the same seed
+makes again bit by bit.
 """

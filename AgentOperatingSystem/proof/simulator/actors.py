@@ -1,7 +1,8 @@
-"""The agents of a simulated world: each event carries the actions that its handler takes, and each state keeps a ledger of what was applied.
+"""The agents of a simulated world: each event carries the actions that its handler takes, and each state keeps a ledger
+of what was applied.
 
-The ledger is what the judge reads: a key twice is an event applied twice, a missing key is a lost one. `children` says purely what a
-handled event must have sent.
+The ledger is what the judge reads: a key twice is an event applied twice, a missing key is a lost one. `children` says
+purely what a handled event must have sent.
 """
 
 import asyncio

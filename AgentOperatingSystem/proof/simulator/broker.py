@@ -1,7 +1,8 @@
 """The broker of a simulated world: one memory bus that all hosts share, with what brokers do to messages.
 
-Locks are lost while their holder is still at work, turns are handed out twice, redelivered messages come behind newer ones. It also keeps
-what the judge asks for: which publications it saw, and whether anything left that no commit had recorded.
+Locks are lost while their holder is still at work, turns are handed out twice, redelivered messages come behind newer
+ones. It also keeps what the judge asks for: which publications it saw, and whether anything left that no commit had
+recorded.
 """
 
 import asyncio
@@ -56,13 +57,13 @@ class Broker:
         self._accepted = 0
         self._repeating: dict[asyncio.Task[None], None] = {}
 
-    # --- what hosts ask for ------------------------------------------------------------------------------------------
+    # --- what hosts ask for --------------------------------------------------------------------------------
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Accepts messages, and remembers them for the judge."""
         for message in messages:
             self.seen.sent(message)
-            self._journal.write("bus", "send", message.kind, message.id[-6:], message.agent)
+            self._journal.write("bus", "send", message.kind, message.id[26:32], message.agent)
         await self.bus.send(messages if self._detects_duplicates else [self._as_new(message) for message in messages])
 
     async def settle(self, turn: Turn) -> None:
@@ -88,12 +89,16 @@ class Broker:
                 seconds = self._faults.rng.random() * CONNECTION_LOST_SECONDS
                 asyncio.get_running_loop().call_later(seconds, self.bus.expire, turn)
 
-    def _as_new(self, message: Message) -> Message:
+    def _as_new(self, message: Message, mark: str = "") -> Message:
         """A broker without duplicate detection does not even notice that it carries the same message already."""
         self._accepted += 1
-        return msgspec.structs.replace(message, id=f"{message.id}#{self._accepted}")
+        return msgspec.structs.replace(message, id=f"{message.id}#{mark}{self._accepted}")
 
-    # --- handing out -------------------------------------------------------------------------------------------------
+    def _may_repeat(self, message: Message) -> bool:
+        """Most of what is not a repetition itself: otherwise the flood would never end."""
+        return "#copy" not in message.id and self._faults.rng.random() < 0.7
+
+    # --- handing out ---------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Hands out turns until it is cancelled."""
@@ -102,17 +107,20 @@ class Broker:
             self._befall(turn)
 
     async def _hand(self, turn: Turn) -> None:
-        while True:
-            self._asking = [(host, future) for host, future in self._asking if not future.done()]
-            if self._asking:
-                host, future = self._asking.pop(self._faults.rng.randrange(len(self._asking)))
-                break
-            self._asked.clear()
-            await self._asked.wait()
+        host, future = await self._somebody()
         host.turns = [held for held in host.turns if self.bus.holds(held)]
         host.turns.append(turn)
         self._journal.write("bus", "turn", turn.agent, len(turn.messages), turn.deliveries, host)
         future.set_result(turn)
+
+    async def _somebody(self) -> tuple[Host, asyncio.Future[Turn]]:
+        """One of those who ask, by chance."""
+        while True:
+            self._asking = [(host, future) for host, future in self._asking if not future.done()]
+            if self._asking:
+                return self._asking.pop(self._faults.rng.randrange(len(self._asking)))
+            self._asked.clear()
+            await self._asked.wait()
 
     def _befall(self, turn: Turn) -> None:
         """What is to happen to a turn that was just handed out."""
@@ -133,7 +141,7 @@ class Broker:
     async def _repeat(self, turn: Turn, seconds: float) -> None:
         """Some of a turn's messages come once more, as messages of their own."""
         await asyncio.sleep(seconds)
-        copies = [self._as_new(message) for message in turn.messages if self._faults.rng.random() < 0.7]
+        copies = [self._as_new(message, "copy") for message in turn.messages if self._may_repeat(message)]
         if copies:
             self._faults.struck("duplicate", "bus.redeliver", turn.agent)
             await self.bus.send(copies)

@@ -1,7 +1,7 @@
 """Which fault strikes which operation, and the count of those that did; and the log whose hash tells worlds apart.
 
-Asked by hosts before each operation and by the broker at each handing out. A fault counts where it struck an operation, not where it was
-only planned.
+Asked by hosts before each operation and by the broker at each handing out. A fault counts where it struck an operation,
+not where it was only planned.
 """
 
 import asyncio
@@ -52,12 +52,11 @@ class Faults:
             return ""
         if self._is_dark(operation, host):
             return "blackout"
+        if operation == "store.commit" and self.rng.random() < self._plan.conflict_rate:
+            return "conflict"
         kinds, bounds = self._rates
         place = bisect_right(bounds, self.rng.random())
-        if place == len(kinds):
-            return ""
-        kind = kinds[place]
-        return "timed_out" if kind == "conflict" and operation != "store.commit" else kind
+        return kinds[place] if place < len(kinds) else ""
 
     def at_turn(self, kind: str) -> bool:
         """Whether a fault of `kind` is to strike a handing out."""

@@ -1,12 +1,12 @@
 """One life of one simulated host: the real kernel with its pump, its memory, and the faults that befall its operations.
 
-The world starts it and starts another in its place after a crash. Everything that the kernel does to store and broker passes through
-`operate`.
+The world starts it and starts another in its place after a crash. Everything that the kernel does to store and broker
+passes through `operate`.
 """
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 from AgentOperatingSystem.errors import AOSError, Conflict, StoreUnavailable
@@ -40,7 +40,7 @@ class Host:
     def __str__(self) -> str:
         return self.name
 
-    # --- its tasks ---------------------------------------------------------------------------------------------------
+    # --- its tasks -----------------------------------------------------------------------------------------
 
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Runs something on this host: it, and every task that it makes, dies with the host."""
@@ -86,7 +86,7 @@ class Host:
         if not task.cancelled():
             task.exception()  # whoever waits has it; nobody needs to hear that it was never fetched
 
-    # --- its operations ------------------------------------------------------------------------------------------------
+    # --- its operations ------------------------------------------------------------------------------------
 
     async def operate(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         """One operation on the store, the blobs or the broker, with the fault that befalls it."""
@@ -145,15 +145,15 @@ class Host:
     async def _pass(self, seconds: float) -> None:
         """Time passes; a frozen host thaws before it goes on, and a dead one does not go on."""
         await asyncio.sleep(seconds)
-        loop = asyncio.get_running_loop()
-        while self._frozen_until > loop.time():
-            await asyncio.sleep(self._frozen_until - loop.time())
+        left = self._frozen_until - asyncio.get_running_loop().time()
+        if left > 0:
+            await self._pass(left)
         if not self.alive:
             raise asyncio.CancelledError
 
 
 def owned_tasks(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], **options: Any
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T] | Generator[Any, None, T], /, **options: Any
 ) -> "asyncio.Task[T]":
     """A task factory: every task belongs to the host in whose task it was made."""
     task = asyncio.Task(coroutine, loop=loop, **options)

@@ -1,7 +1,8 @@
 """Did the promises hold? The clients' own log and what an observer saw, against the final state. Pure.
 
-From what was accepted it follows what must have become of everything: an event that is done must have sent its children, a publication must
-have reached its subscribers, a request must have been answered once. Nothing else may be in any ledger.
+From what was accepted it follows what must have become of everything: an event that is done must have sent its
+children, a publication must have reached its subscribers, a request must have been answered once. Nothing else may be
+in any ledger.
 """
 
 from collections import Counter, deque
@@ -78,7 +79,7 @@ class Judge:
             self._agent(agent, final)
         self.verdict.events = sum(map(len, self._expected.values()))
 
-    # --- one event ---------------------------------------------------------------------------------------------------
+    # --- one event -----------------------------------------------------------------------------------------
 
     def _event(self, event: Event, publications: dict[str, None]) -> None:
         agent = event.agent
@@ -128,16 +129,20 @@ class Judge:
             self.verdict.lost.append(f"publication {event.source} {event.id}: the broker never saw it")
         self._open.extend(copies([one for one in self._subscriptions if matches(one.pattern, event.topic)], event))
 
-    # --- what an agent's own timers caused -----------------------------------------------------------------------------
+    # --- what an agent's own timers caused -----------------------------------------------------------------
 
     def _ticks(self) -> list[Event]:
-        """Runs of timers that were set by events that are done; the judge of timers says whether they are the right ones."""
+        """Runs of timers that were set by events that are done; `judge_time` says whether they are right."""
         found = []
         for agent, final in self.finals.items():
             known = self._expected.setdefault(agent, {})
             names = self._timers(agent, final)
             for row in final.rows.values():
-                if row.key not in known and row.event.source == f"/agents/{agent}/timers" and row.event.subject in names:
+                if (
+                    row.key not in known
+                    and row.event.source == f"/agents/{agent}/timers"
+                    and row.event.subject in names
+                ):
                     found.append(row.event)
         return found
 
@@ -146,7 +151,7 @@ class Judge:
         names = {action[1] for row in done for action in actions_of(row.event) if action[0] in ("timer", "at", "cron")}
         return names | set(final.state.get("asked", []))
 
-    # --- one agent -----------------------------------------------------------------------------------------------------
+    # --- one agent -----------------------------------------------------------------------------------------
 
     def _agent(self, agent: AgentId, final: Final) -> None:
         expected = self._expected.get(agent, {})
@@ -168,7 +173,9 @@ class Judge:
         for key in notes.keys() | final.memory.keys():
             if notes[key] != final.memory.get(key, 0):
                 what = f"{agent} memory {key!r}: {final.memory.get(key, 0)} of {notes[key]}"
-                (self.verdict.lost if notes[key] > final.memory.get(key, 0) else self.verdict.applied_twice).append(what)
+                (self.verdict.lost if notes[key] > final.memory.get(key, 0) else self.verdict.applied_twice).append(
+                    what
+                )
 
     def _answers(self, agent: AgentId, final: Final) -> None:
         """Each request ended in exactly one of answer and time-out."""
@@ -178,4 +185,3 @@ class Judge:
             if times != 1:
                 what = f"{agent} request {correlation}: {times} answers"
                 (self.verdict.applied_twice if times else self.verdict.lost).append(what)
-

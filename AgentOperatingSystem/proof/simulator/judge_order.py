@@ -1,9 +1,11 @@
-"""Was the order kept? First attempts per agent and sender in the order of sending; ledgers of strict agents likewise. Pure.
+"""Was the order kept? First attempts per agent and sender in the order of sending; ledgers of strict agents likewise.
+Pure.
 
 Asked only of worlds whose broker keeps the order of an agent's messages: without that, no system behind it could.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.proof.simulator.actors import actions_of, children
@@ -28,9 +30,7 @@ def disorders(
             yield from _out_of_order(f"strict {agent} of {sender}", undisturbed, finals[agent].state.get("ledger", []))
     for sender_id, final in finals.items():
         for agent, sent in _sendings(final).items():
-            yield from _out_of_order(
-                f"first attempts of {sender_id} at {agent}", sent, list(attempts.get(agent, ()))
-            )
+            yield from _out_of_order(f"first attempts of {sender_id} at {agent}", sent, list(attempts.get(agent, ())))
 
 
 def _sendings(final: Final) -> dict[AgentId, list[str]]:
@@ -65,7 +65,7 @@ def _talks(row: EventRow) -> list[list[object]]:
 def _out_of_order(what: str, sent: list[str], seen: list[str]) -> Iterator[str]:
     places = {key: place for place, key in enumerate(seen)}
     known = [key for key in sent if key in places]
-    for earlier, later in zip(known, known[1:], strict=False):
+    for earlier, later in pairwise(known):
         if places[earlier] > places[later]:
             yield f"order: {what}: {later} before {earlier}"
             return

@@ -1,7 +1,8 @@
-"""What an observer beneath all faults sees: every commit that took effect, every message that was sent, every handler that began.
+"""What an observer beneath all faults sees: every commit that took effect, every message that was sent, every handler
+that began.
 
-Read by the judge, and never by the system under test. What can be judged at once (control obeyed, nothing sent before its commit) is
-judged here.
+Read by the judge, and never by the system under test. What can be judged at once (control obeyed, nothing sent before
+its commit) is judged here.
 """
 
 from collections import defaultdict
@@ -22,8 +23,8 @@ class Observations:
     def __init__(self, journal: Journal) -> None:
         self.violations: list[str] = []
         self.attempts: dict[AgentId, dict[str, None]] = defaultdict(dict)
-        """Event keys by agent, in the order of their first attempts that count: a run on an outdated copy, which no commit
-        followed, never happened.
+        """Event keys by agent, in the order of their first attempts that count: a run on an outdated copy, which no
+        commit followed, never happened.
         """
         self.starts = 0
         """How often a handler began."""

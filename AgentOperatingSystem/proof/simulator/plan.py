@@ -1,6 +1,7 @@
 """What one seed's world is like: how many hosts, what kind of broker, and how often which fault strikes. Pure.
 
-Each seed draws a subset of the kinds and a weight for each (swarm testing), so that rare combinations come up as surely as the usual ones.
+Each seed draws a subset of the kinds and a weight for each (swarm testing), so that rare combinations come up as surely
+as the usual ones.
 """
 
 from random import Random
@@ -8,12 +9,12 @@ from typing import Final
 
 import msgspec
 
-OPERATION_KINDS: Final = ("crash", "failed", "timed_out", "slow", "conflict", "freeze")
-"""What can befall one operation of a host on the store, the blobs or the broker."""
+OPERATION_KINDS: Final = ("crash", "failed", "timed_out", "slow", "freeze")
+"""What can befall one operation of a host on the store, the blobs or the broker; a commit can lose a race besides."""
 TURN_KINDS: Final = ("lost_lock", "duplicate", "reorder")
 """What can befall a turn that the broker hands out."""
-KINDS: Final = (*OPERATION_KINDS, "blackout", *TURN_KINDS)
-_WEIGHTS: Final = {"crash": 1.0, "failed": 2.0, "timed_out": 3.0, "slow": 1.0, "conflict": 2.0, "freeze": 0.2}
+KINDS: Final = (*OPERATION_KINDS, "conflict", "blackout", *TURN_KINDS)
+_WEIGHTS: Final = {"crash": 1.0, "failed": 1.5, "timed_out": 2.5, "slow": 1.0, "freeze": 0.25}
 
 
 class Blackout(msgspec.Struct, frozen=True):
@@ -36,6 +37,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Until when faults strike."""
     rates: tuple[tuple[str, float], ...]
     """The chance of each kind at one operation."""
+    conflict_rate: float
+    """The chance that a commit is told that it lost a race."""
     turn_rates: tuple[tuple[str, float], ...]
     """The chance of each kind at one handing out."""
     blackouts: tuple[Blackout, ...]
@@ -59,7 +62,8 @@ def plan_for(seed: int) -> Plan:
         hosts=hosts,
         faults_end=faults_end,
         rates=_rates(rng),
-        turn_rates=tuple((kind, rng.uniform(0.05, 0.5)) for kind in turn_kinds if rng.random() < 0.7),
+        conflict_rate=rng.choice((0.0, 0.3, 0.6)),
+        turn_rates=tuple((kind, rng.uniform(0.05, 0.4)) for kind in turn_kinds if rng.random() < 0.7),
         blackouts=tuple(_blackout(rng, hosts) for _ in range(rng.choice((0, 0, 1, 2, 3)))),
         ordered=ordered,
         duplicate_window_seconds=rng.choice((0.0, 20.0, 600.0)),

@@ -118,7 +118,7 @@ class _Writer:
         if rng.random() < 0.2:
             yield ["note", rng.choice("xy")]
         if rng.random() < 0.1:
-            yield ["work", rng.choice((0.0, 0.5, 20.0))]
+            yield ["work", rng.choice((0.0, 0.5, 5.0))]
 
     def _talk(self, at: float, depth: int) -> Action:
         rng = self.rng

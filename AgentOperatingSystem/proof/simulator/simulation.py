@@ -1,6 +1,7 @@
 """What happens in one seed's world, from its first event to its verdict.
 
-    faults strike → they stop → time runs out → is anything stuck? → a person resumes, redrives, cancels → time runs out → the judge
+faults strike → they stop → time runs out → is anything stuck?
+→ a person resumes, redrives, cancels → time runs out → the judge
 """
 
 import asyncio
@@ -12,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.proof.simulator.client import Outside
 from AgentOperatingSystem.proof.simulator.faults import Journal
@@ -73,7 +73,7 @@ async def _simulate(seed: int, build: Build, journal: Journal) -> Outcome:
     return Outcome(seed, world.faults.counts, verdict, journal.digest(), journal.lines)
 
 
-# --- what happens ------------------------------------------------------------------------------------------------------
+# --- what happens -----------------------------------------------------------------------------------------
 
 
 async def _faults(world: World, verdict: Verdict) -> None:
@@ -133,7 +133,7 @@ async def _decide(outside: Outside, rng: Random, agent: AgentId, key: str) -> No
         await outside.ask(lambda doors: doors.quarantine.drop(agent, key, "not wanted"))
 
 
-# --- what came of it -----------------------------------------------------------------------------------------------------
+# --- what came of it --------------------------------------------------------------------------------------
 
 
 async def _finals(world: World) -> dict[AgentId, Final]:
@@ -171,7 +171,7 @@ async def _judge(world: World, verdict: Verdict) -> None:
         strict = [kind.name for kind in world.registry.types() if kind.strict]
         verdict.other += disorders(log.plain, finals, seen.attempts, strict)
     verdict.other += seen.violations
-    verdict.other += [f"{len(ids)} message ids for {what}" for what, ids in seen.message_ids.items() if len(ids) > 1]
+    verdict.other += [f"ids: {len(ids)} for {what[1]}" for what, ids in seen.message_ids.items() if len(ids) > 1]
     verdict.other += _wrong_answers(world, finals)
     if world.broker.bus.pending():
         verdict.stuck.append(f"{world.broker.bus.pending()} messages are left in the broker")

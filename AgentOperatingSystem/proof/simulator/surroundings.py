@@ -1,4 +1,4 @@
-"""The ports as one simulated host sees them: the world's store, blobs and broker, reached through that host's `operate`."""
+"""The ports as one simulated host sees them: the world's store, blobs and broker, through that host's `operate`."""
 
 from collections.abc import AsyncIterator, Sequence
 

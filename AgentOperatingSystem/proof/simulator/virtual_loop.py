@@ -67,6 +67,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run_virtual(main: Coroutine[Any, Any, T], grace_seconds: float = 0.0) -> T:
-    """Runs a coroutine to its end on a virtual loop of its own, as `asyncio.run` does on a real one. Raises `Deadlock`."""
+    """Runs a coroutine to its end on a virtual loop of its own, as `asyncio.run` does. Raises `Deadlock`."""
     with asyncio.Runner(loop_factory=lambda: VirtualLoop(grace_seconds)) as runner:
         return runner.run(main)

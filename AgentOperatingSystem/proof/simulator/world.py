@@ -85,6 +85,7 @@ class World:
         self._build = build
         self._rng = Random(f"world:{plan.seed}")
         self._born = 0
+        self._up = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
@@ -102,7 +103,7 @@ class World:
         for task in self._tasks:
             task.cancel()
 
-    # --- hosts -------------------------------------------------------------------------------------------------------
+    # --- hosts ---------------------------------------------------------------------------------------------
 
     def _start(self, number: int) -> None:
         """A new life of a host: empty memory, the same store and broker."""
@@ -112,11 +113,14 @@ class World:
         parts = self._parts(HostStore(host, self.store), HostBlobs(host, self.blobs), HostBus(host, self.broker))
         life = Life(host, parts, self._build.kernel(parts))
         self.lives.append(life)
+        self._up.set()
         self.journal.write(host, "starts")
         host.run(life.pump.start)
 
     def _crashed(self, host: Host) -> None:
         self.lives = [life for life in self.lives if life.host is not host]
+        if not self.lives:
+            self._up.clear()
         self.broker.crashed(host)
         seconds = self._rng.random() * RESTART_SECONDS
         asyncio.get_running_loop().call_later(seconds, self._start, host.number)
@@ -138,6 +142,5 @@ class World:
 
     async def doors(self) -> Life:
         """Some host that is up."""
-        while not self.lives:
-            await asyncio.sleep(0.5)
+        await self._up.wait()
         return self.lives[self._rng.randrange(len(self.lives))]
