@@ -57,10 +57,11 @@ def test_the_wheel_makes_a_project_that_runs(tmp_path: Path) -> None:
 
 def install(folder: Path) -> Path:
     """Builds the wheel and installs it in a new environment; answers where its commands are."""
-    run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT], folder, 300)
+    pip: list[str | Path] = [sys.executable, "-m", "pip"]
+    run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT], folder, 300)
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "venv", with_pip=False)  # where Debian leaves ensurepip out, the pip of the tests will do
     python = folder / "venv" / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile"]
+    pip += ["--python", python, "install", "--quiet", "--no-compile"]
     run([*pip, "--constraint", ROOT / "locks" / "dev.txt", wheel], folder, 600)
     return python.parent

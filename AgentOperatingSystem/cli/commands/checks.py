@@ -10,6 +10,9 @@ from AgentOperatingSystem.cli.app import CARE, SYSTEM, app
 from AgentOperatingSystem.cli.command import App, Data, Token, Url, command, finish
 from AgentOperatingSystem.cli.exits import FAILED, OK
 from AgentOperatingSystem.cli.output import Output, Table, as_json, note, pairs
+from AgentOperatingSystem.errors import InvalidInput
+
+WORLDS = 100
 
 
 @command(app, "doctor", CARE)
@@ -66,15 +69,32 @@ def bench(
 @command(app, "faults", CARE)
 def faults(
     out: Output,
-    seeds: Annotated[int, typer.Option("--seeds", min=0, help="Simulated worlds: faults in virtual time.")] = 100,
+    seeds: Annotated[
+        int | None,
+        typer.Option("--seeds", min=0, help="Simulated worlds, with many faults each, in virtual time [100]."),
+    ] = None,
     kill: Annotated[int, typer.Option("--kill", min=0, help="Real kills, with SIGKILL, of a process at work.")] = 0,
+    first: Annotated[int, typer.Option("--first", min=0, help="The first seed; the same seeds break the same.")] = 0,
 ) -> None:
-    """Break things on purpose, and count what is lost, applied twice or left behind; exit code 1 where anything is."""
-    from AgentOperatingSystem.cli.faults import break_things
+    """Break things on purpose, and count what is lost, applied twice or left behind; exit code 1 where anything is.
 
-    report = break_things(seeds, kill)
-    out.show(report, pairs(report))
-    finish(FAILED if any(report[name] for name in ("lost", "applied_twice", "stuck")) else OK)
+    With --kill alone, nothing is simulated.
+    """
+    from AgentOperatingSystem.cli.faults import break_things, is_broken
+
+    if seeds is None:
+        seeds = 0 if kill else WORLDS
+    if not seeds and not kill:
+        raise InvalidInput("nothing to do: give --seeds, --kill, or neither")
+    report = break_things(seeds, kill, first)
+    figures = {name: value for name, value in report.items() if name not in ("by_kind", "failures")}
+    out.show(
+        report,
+        pairs(figures),
+        Table(("FAULT", "TIMES"), sorted(report["by_kind"].items())),
+        *report.get("failures", []),
+    )
+    finish(FAILED if is_broken(report) else OK)
 
 
 @command(app, "version", SYSTEM)

@@ -1,0 +1,48 @@
+"""`aos faults`: the two ways to break things, and one report of what became of it.
+
+Called by `commands.checks`; the simulator breaks a world in virtual time, the killer ends real processes.
+"""
+
+from collections import Counter
+
+from AgentOperatingSystem.proof.report import Report
+
+
+def break_things(seeds: int, kills: int, first_seed: int) -> Report:
+    """Runs both, or the one that is asked for (a number above 0)."""
+    reports = []
+    if seeds:
+        from AgentOperatingSystem.proof.simulator.run import run
+
+        reports.append(run(seeds, first_seed))
+    if kills:
+        from AgentOperatingSystem.proof.kill import run_kills
+
+        reports.append(run_kills(kills, seed=first_seed))
+    return reports[0] if len(reports) == 1 else together(reports)
+
+
+def is_broken(report: Report) -> bool:
+    """Whether a promise did not hold."""
+    return bool(report["lost"] or report["applied_twice"] or report["stuck"] or report.get("failures"))
+
+
+def together(reports: list[Report]) -> Report:
+    """The sums; the hash names each."""
+    kinds: Counter[str] = Counter()
+    whole = Report(faults=0, events=0, lost=0, applied_twice=0, stuck=0, hash="", by_kind={}, kills=0)
+    failures: list[str] = []
+    for report in reports:
+        whole["faults"] += report["faults"]
+        whole["events"] += report["events"]
+        whole["lost"] += report["lost"]
+        whole["applied_twice"] += report["applied_twice"]
+        whole["stuck"] += report["stuck"]
+        whole["kills"] += report.get("kills", 0)
+        failures += report.get("failures", [])
+        kinds.update(report["by_kind"])
+    whole["hash"] = ":".join(report["hash"] for report in reports)
+    whole["by_kind"] = dict(kinds)
+    if failures:
+        whole["failures"] = failures
+    return whole
