@@ -219,6 +219,7 @@ def _unexpected(connection: sqlite3.Connection) -> Exception:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    connection = None
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
         connection.execute("PRAGMA journal_mode = WAL")
@@ -226,5 +227,7 @@ def _open(path: Path) -> sqlite3.Connection:
         if sys.platform == "darwin":  # there, fsync alone does not reach the disk
             connection.execute("PRAGMA fullfsync = ON")
     except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
         raise ConfigurationError(f"{path}: cannot be opened as a SQLite file: {error}") from error
     return connection
