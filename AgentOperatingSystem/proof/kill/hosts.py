@@ -1,25 +1,20 @@
 """Hosts as processes: born from a fork server, fed through a pipe, killed with SIGKILL."""
 
 import multiprocessing
-import random
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from AgentOperatingSystem.proof.kill.child import live
-from AgentOperatingSystem.proof.kill.points import POINTS
-
-COUNTDOWN_MAX = 40
 
 
 class Host:
     """One life of one host."""
 
-    def __init__(self, folder: Path, split: bool, chance: random.Random | None) -> None:
-        """With `chance`, half of all lives end at a named point, the others whenever the parent decides."""
-        self.point = chance.choice(POINTS) if chance is not None and chance.random() < 0.5 else ""
-        countdown = chance.randint(1, COUNTDOWN_MAX) if chance is not None else 0
+    def __init__(self, folder: Path, split: bool, point: str, countdown: int) -> None:
+        """With a `point`, it dies there by itself, at the `countdown`-th passing."""
+        self.point = point
         self.unanswered: set[int] = set()
         self.ready = False
         self.pipe, theirs = _context().Pipe()

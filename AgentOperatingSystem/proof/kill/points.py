@@ -81,6 +81,13 @@ class TrappedBus(EmbeddedBus):
         await super().settle(turn)
 
 
+class KeepingBus(TrappedBus):
+    """A broker that cannot carry without keeping, as Service Bus is: what is offered is sent."""
+
+    async def offer(self, message: Message) -> None:
+        await self.send([message])
+
+
 class LoneStore(TrappedStore):
     """A store that is not the broker: outputs stay in the events' rows, and the kernel relays and settles itself."""
 
@@ -98,5 +105,5 @@ class FusedSystem(AgentOperatingSystem):
 class SplitSystem(AgentOperatingSystem):
     """As on Azure: commit, then relay, then settle, each on its own."""
 
-    bus_type = TrappedBus
+    bus_type = KeepingBus
     store_type = LoneStore

@@ -13,14 +13,24 @@ from hashlib import sha256
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from AgentOperatingSystem.errors import AOSError
 from AgentOperatingSystem.proof.kill.hosts import Host, pipes
+from AgentOperatingSystem.proof.kill.points import POINTS
 from AgentOperatingSystem.proof.kill.verdict import judge
 from AgentOperatingSystem.proof.kill.work import TALLIES
 from AgentOperatingSystem.proof.report import Report
 
 IN_FLIGHT = 12
+COUNTDOWN_MAX = 40
+STILLBORN_MAX = 20
 SILENCE_SECONDS_MAX = 60.0
 """How long nothing may be answered before the run counts as stuck."""
+
+
+class HostsDoNotLive(AOSError):
+    """Hosts end by themselves as soon as they are born: there is nothing to kill."""
+
+    code = "hosts-do-not-live"
 
 
 class Campaign:
@@ -34,6 +44,7 @@ class Campaign:
         self._split = split
         self._chance = random.Random(seed)
         self._next = 0
+        self._stillborn = 0
         self._again: list[int] = []
         """Events whose answer was lost with their host: they are sent again, under the same id."""
         self._hosts = [self._new_host() for _ in range(hosts)]
@@ -94,6 +105,9 @@ class Campaign:
                 self._hosts[place] = self._successor(host)
 
     def _successor(self, dead: Host) -> Host:
+        self._stillborn = 0 if dead.ready else self._stillborn + 1
+        if self._stillborn > STILLBORN_MAX:
+            raise HostsDoNotLive(f"{self._stillborn} hosts in a row died before they were ready")
         if dead.unanswered:
             self.kills[dead.point or "at random"] += 1
         self._again += sorted(dead.unanswered)
@@ -101,7 +115,10 @@ class Campaign:
         return self._new_host()
 
     def _new_host(self) -> Host:
-        return Host(self._folder, self._split, self._chance if self.kills.total() < self._wanted else None)
+        """Half of all lives end at the named point that was struck least, the others whenever the parent decides."""
+        trapped = self.kills.total() < self._wanted and self._chance.random() < 0.5
+        point = min(POINTS, key=lambda name: self.kills[name]) if trapped else ""
+        return Host(self._folder, self._split, point, self._chance.randint(1, COUNTDOWN_MAX))
 
 
 def run_kills(kills: int, *, seed: int = 0, hosts: int = 1, split: bool = False, folder: Path | None = None) -> Report:

@@ -1,4 +1,4 @@
-"""The judge of a kill campaign: reads what the agents remember, from the file alone, after the last host has drained."""
+"""The judge of a kill campaign: reads from the file alone what the agents remember, after the last host has drained."""
 
 import asyncio
 from collections import Counter
