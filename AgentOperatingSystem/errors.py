@@ -23,7 +23,12 @@
         ├── Unavailable(after_seconds) something the agent needs is down: back off the agent, not the event
         ├── Terminal                   never try again
         ├── Quarantine                 keep it aside for a person
-        └── TurnTimedOut               the handler ran past its time limit
+        ├── TurnTimedOut               the handler ran past its time limit
+        └── ModelError                 a model gave no usable answer; each kind is one of the above too:
+            ├── RateLimited · ModelUnavailable · ModelUnauthorized                    Unavailable
+            ├── MalformedAnswer                                                       Retryable
+            ├── ContextOverflow · ContentFiltered                                     Terminal
+            └── UnsupportedRequest · BadModelRequest · UnknownModel · NoModelConfigured   Quarantine
 
 The question that divides them is "try again?": `Retryable`, `Unavailable` and everything with `retry_after_seconds`
 say yes. Each class has a stable `code` and the HTTP `status` that doors answer with; `docs_url` points at its entry in
@@ -271,6 +276,74 @@ class TurnTimedOut(HandlerError):
     """The handler ran past the agent's time limit and was stopped."""
 
     code, status = "turn-timed-out", 504
+
+
+class ModelError(HandlerError):
+    """A model gave no usable answer. Every kind says what is to happen with the event, so a handler may let it pass."""
+
+    code, status = "model", 502
+    usage: object = None
+    """What the call consumed all the same (`ml.records.Usage`), where that is known."""
+
+
+class RateLimited(ModelError, Unavailable):
+    """The provider wants fewer calls; `after_seconds` is its Retry-After, None where it did not say."""
+
+    code, status = "rate-limited", 503
+
+
+class ModelUnavailable(ModelError, Unavailable):
+    """The provider is down, answered 5xx, cut its answer off or took too long."""
+
+    code, status = "model-unavailable", 503
+
+
+class ModelUnauthorized(ModelError, Unavailable):
+    """The provider refuses the key (missing, wrong, not allowed this model, out of credit); a person has to act."""
+
+    code, status = "model-unauthorized", 503
+
+
+class MalformedAnswer(ModelError, Retryable):
+    """The answer is empty or not what was asked for: broken JSON, arguments that are no object, another schema."""
+
+    code, status = "malformed-answer", 502
+
+
+class ContextOverflow(ModelError, Terminal):
+    """The request is longer than the model's context."""
+
+    code, status = "context-overflow", 422
+
+
+class ContentFiltered(ModelError, Terminal):
+    """The provider's filter, or the model itself, refused this content."""
+
+    code, status = "content-filtered", 422
+
+
+class UnsupportedRequest(ModelError, Quarantine):
+    """The model cannot do what the request asks for (images, tools, a schema …); found before the call."""
+
+    code, status = "unsupported-request", 422
+
+
+class BadModelRequest(ModelError, Quarantine):
+    """The provider says that the request is wrong."""
+
+    code, status = "bad-model-request", 422
+
+
+class UnknownModel(ModelError, Quarantine):
+    """There is no such provider, or the provider knows no such model; another one is never taken instead."""
+
+    code, status = "unknown-model", 400
+
+
+class NoModelConfigured(ModelError, Quarantine):
+    """A verdict was asked of the `offline` model, which gives none."""
+
+    code, status = "no-model-configured", 503
 
 
 class EventFailed(AOSError):

@@ -43,6 +43,11 @@ def _check_token(text: str) -> None:
         raise ValueError("a secret is printable ASCII without spaces, so that it fits an HTTP header")
 
 
+def _check_key(text: str) -> None:
+    if not text.isascii() or not text.isprintable() or not text or " " in text:
+        raise ValueError("a key is printable ASCII without spaces, so that it fits an HTTP header")
+
+
 def _url(text: str) -> str:
     if not _URL.fullmatch(text):
         raise ValueError("a URL looks like http://127.0.0.1:8080 or https://agents.example.org, without a query")
@@ -67,6 +72,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"^\S(.*\S)?$")]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
 Token = Annotated[SecretStr, _secret(_check_token)]
+ApiKey = Annotated[SecretStr, _secret(_check_key)]
 StorageString = Annotated[SecretStr, _secret(check_storage)]
 ServiceBusString = Annotated[SecretStr, _secret(check_servicebus)]
 Url = Annotated[str, AfterValidator(_url)]

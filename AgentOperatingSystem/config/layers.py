@@ -14,11 +14,25 @@ from typing import NamedTuple
 from AgentOperatingSystem.errors import ConfigurationError
 
 PREFIX = "AOS_"
-# Names that the specification prints (row 391), read after the setting's own AOS_ name.
-SPECIFIED_NAMES = {
+# Names that the specification prints (row 391), and those by which a provider's own tools know its key or address. Read
+# after the setting's own AOS_ name.
+SECOND_NAMES = {
     "environment": "APP_ENVIRONMENT",
     "servicebus_connection_string": "AZURE_SERVICEBUS_CONNECTION_STRING",
     "storage_connection_string": "AZURE_STORAGE_CONNECTION_STRING",
+    "openai_api_key": "OPENAI_API_KEY",
+    "openai_base_url": "OPENAI_BASE_URL",
+    "azure_openai_endpoint": "AZURE_OPENAI_ENDPOINT",
+    "azure_openai_key": "AZURE_OPENAI_API_KEY",
+    "anthropic_api_key": "ANTHROPIC_API_KEY",
+    "anthropic_base_url": "ANTHROPIC_BASE_URL",
+    "gemini_api_key": "GEMINI_API_KEY",
+    "groq_api_key": "GROQ_API_KEY",
+    "perplexity_api_key": "PERPLEXITY_API_KEY",
+    "mistral_api_key": "MISTRAL_API_KEY",
+    "openrouter_api_key": "OPENROUTER_API_KEY",
+    "huggingface_api_key": "HF_TOKEN",
+    "ollama_api_key": "OLLAMA_API_KEY",
 }
 # The directory of the files cannot be set in one of its files.
 DIRECTORY = "config_dir"
@@ -38,7 +52,7 @@ Layer = dict[str, Given]
 def environment_names(setting: str) -> tuple[str, ...]:
     """The environment variables that set `setting`, the strongest first."""
     own = PREFIX + setting.upper()
-    return (own, SPECIFIED_NAMES[setting]) if setting in SPECIFIED_NAMES else (own,)
+    return (own, SECOND_NAMES[setting]) if setting in SECOND_NAMES else (own,)
 
 
 def runtime_layer(settings: Collection[str], values: Mapping[str, object]) -> Layer:

@@ -58,6 +58,18 @@ def test_the_names_of_the_specification_are_read(monkeypatch: pytest.MonkeyPatch
     assert (config.environment, config.origin("environment")) == ("staging", "environment APP_ENVIRONMENT")
 
 
+def test_a_providers_own_names_are_read_and_a_short_key_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that belongs to another tool must not keep the system from starting."""
+    monkeypatch.setenv("OPENAI_API_KEY", "dummy")
+    monkeypatch.setenv("HF_TOKEN", "hf_0123456789")
+    config = AOSConfig()
+    assert config.openai_api_key is not None
+    assert config.openai_api_key.get_secret_value() == "dummy"
+    assert config.origin("huggingface_api_key") == "environment HF_TOKEN"
+    assert config.model == "offline", "a key alone spends no money"
+    assert {"dummy", "hf_0123456789"} <= config.secret_values()
+
+
 def test_the_own_name_is_stronger_than_the_specified_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_ENVIRONMENT", "staging")
     monkeypatch.setenv("AOS_ENVIRONMENT", "test")
@@ -131,6 +143,7 @@ def test_unknown_keys_are_refused_in_every_layer(bare: Path, monkeypatch: pytest
         ("token", "hunter2", "at least 8"),
         ("token", "hunter2 hunter2", "printable ASCII"),
         ("github_webhook_secret", "hunter2\nhunter2", "printable ASCII"),
+        ("openai_api_key", "hunter2\nhunter2", "a key is printable ASCII"),
     ],
 )
 def test_a_bad_secret_is_explained_and_not_shown(setting: str, text: str, expected: str) -> None:

@@ -1,0 +1,21 @@
+"""One hash for one question: the key of the cache, of coalescing, and of a step in the journal."""
+
+from hashlib import sha256
+
+import msgspec
+
+from AgentOperatingSystem.ml.records import ModelRequest
+
+VERSION = 1  # grows when the same request would hash otherwise: recorded steps must not be taken for others
+_WITHOUT_EFFECT = {"timeout_seconds": None, "cache": "use"}  # how it is asked, not what
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def request_hash(request: ModelRequest) -> str:
+    """64 hexadecimal digits over everything of the request that can change the answer.
+
+    The order of a schema's keys does not matter; the order of messages and tools does. Name the model in the request:
+    an empty one hashes as such.
+    """
+    plain = msgspec.structs.replace(request, **_WITHOUT_EFFECT)
+    return sha256(_encode((VERSION, plain))).hexdigest()
