@@ -145,5 +145,5 @@ def run_kills(kills: int, *, seed: int = 0, hosts: int = 1, split: bool = False,
         kills=campaign.kills.total(),
     )
     if failures:
-        report["failures"] = [f"{failure}; again: aos faults --kill {kills} --seed {seed}" for failure in failures]
+        report["failures"] = [f"{failure}; again: aos faults --kill {kills} --first {seed}" for failure in failures]
     return report
