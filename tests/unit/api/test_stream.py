@@ -92,6 +92,27 @@ async def test_what_agents_publish_comes_too(client: httpx2.AsyncClient) -> None
         assert [json.loads(sent.data)["data"] for sent in await first(answer, 1)] == [{"n": 1}]
 
 
+async def test_what_this_process_does_is_seen_at_once(
+    client: httpx2.AsyncClient, aos: AgentOperatingSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "POLL_SECONDS", 60.0)
+    async with client.stream("GET", OUTCOMES) as outcomes, client.stream("GET", "/api/v1/publications") as published:
+        await asyncio.sleep(0.1)
+        await bump(client, "one")
+        assert len(await first(outcomes, 1)) == 1
+        assert len(await first(published, 1)) == 1
+
+
+async def test_what_is_only_parked_has_not_ended(client: httpx2.AsyncClient) -> None:
+    await client.post(f"{COUNTER}/pause")
+    async with client.stream("GET", OUTCOMES) as answer:
+        await client.post(f"{COUNTER}/events", params={"wait": 0.2}, json={"id": "one"})
+        assert len((await client.get(f"{COUNTER}/mailbox")).json()["items"]) == 1
+        await asyncio.sleep(0.2)
+        await client.post(f"{COUNTER}/resume")
+        assert sorted(sent.event for sent in await first(answer, 2)) == ["done", "done"]
+
+
 async def test_many_pages_come_in_order(client: httpx2.AsyncClient, aos: AgentOperatingSystem) -> None:
     ids = [f"{number:04}" for number in range(3 * stream.PAGE // 2)]
     await asyncio.gather(*(client.post(f"{COUNTER}/events", params={"wait": 60}, json={"id": id}) for id in ids))
