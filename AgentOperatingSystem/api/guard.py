@@ -76,7 +76,7 @@ class Guard:
             return
         if self._door.draining.is_set():
             raise Draining("the host is shutting down", RETRY_AFTER_DRAIN_SECONDS)
-        if self._is_local:
+        if self._is_local and not (path == GITHUB and self._door.config.github_webhook_secret):
             _check_local(given)
         if b"%" in scope["query_string"] or b"%" in scope.get("raw_path", b""):
             _check_escapes(scope)

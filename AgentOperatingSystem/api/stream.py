@@ -118,7 +118,8 @@ def _stream(door: Door, begin: str, look: Look, watchers: Watchers, what: Hashab
 async def _follow(
     door: Door, after: str, look: Look, watchers: Watchers, what: Hashable
 ) -> AsyncIterator[ServerSentEvent]:
-    """What a look finds, again and again; ends when the host drains."""
+    """Where it begins, then what a look finds, again and again; ends when the host drains."""
+    yield ServerSentEvent(id=after or "0")  # a client that is cut off before the first event knows where to go on
     draining = asyncio.ensure_future(door.draining.wait())
     try:
         with watchers.watch(what) as news:

@@ -89,6 +89,18 @@ async def test_without_a_secret_only_this_machine_may_post(app: FastAPI, address
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
 
 
+class TestBehindATunnel:
+    @pytest.fixture
+    def settings(self) -> dict[str, object]:
+        return {"github_webhook_secret": SECRET}
+
+    async def test_the_signature_is_what_counts_not_the_name(self, app: FastAPI) -> None:
+        async with from_address(app, "127.0.0.1") as client:
+            answer = await client.post(WEBHOOK, content=OPENED, headers=signed(OPENED) | {"Host": "tunnel.example"})
+            other = await client.get("/health/ready", headers={"Host": "tunnel.example"})
+        assert (answer.status_code, other.status_code) == (202, 403)
+
+
 class TestWithASecret:
     @pytest.fixture
     def settings(self) -> dict[str, object]:
