@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,9 +39,11 @@ from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.pump import Pump
 from AgentOperatingSystem.orchestration.quarantine import QuarantineDesk
 from AgentOperatingSystem.orchestration.registry import Registry
+from AgentOperatingSystem.orchestration.retention import expire
 from AgentOperatingSystem.orchestration.routes import Route
 from AgentOperatingSystem.orchestration.schedules import ScheduleDesk
 from AgentOperatingSystem.orchestration.subscriptions import Subscriptions
+from AgentOperatingSystem.storage.collector import collect
 from AgentOperatingSystem.storage.folder import FolderBlobStore
 from AgentOperatingSystem.storage.records import Head, Page
 from AgentOperatingSystem.storage.repository import Repository
@@ -48,6 +51,8 @@ from AgentOperatingSystem.storage.sqlite import store as sqlite_store
 from AgentOperatingSystem.storage.sqlite.engine import Engine
 
 DAY_SECONDS = 86_400.0
+HOUSEKEEPING_SECONDS = 3600.0
+_log = logging.getLogger(__name__)
 PartsFactory = Callable[["AgentOperatingSystem"], Parts]
 
 
@@ -84,7 +89,7 @@ class AgentOperatingSystem:
         self.subscriptions = Subscriptions(self.registry)
         self.routes = list(routes)
         self._pump: Pump | None = None
-        self._refresh: asyncio.Task[None] | None = None
+        self._chores: list[asyncio.Task[None]] = []
 
     async def initialize(self) -> Self:
         """Opens the stores and takes over what a dead host left. Initializing twice is the same as once.
@@ -110,8 +115,11 @@ class AgentOperatingSystem:
     def start(self) -> None:
         """Begins to hand out turns; `process_event` and all that sends does it too. Register the agents before."""
         self._started().start()
-        if self._refresh is None:
-            self._refresh = asyncio.create_task(self._refresh_forever(), name="aos-subscriptions")
+        if not self._chores:
+            self._chores = [
+                asyncio.create_task(self._refresh_forever(), name="aos-subscriptions"),
+                asyncio.create_task(self._keep_house_forever(), name="aos-housekeeping"),
+            ]
 
     async def drain(self) -> int:
         """Hands out no further turn, waits for those under way (at most `drain_timeout_seconds`), and lets go of
@@ -130,8 +138,8 @@ class AgentOperatingSystem:
             return 0
         late = await self.drain()
         self._pump = None
-        if self._refresh is not None:
-            self._refresh.cancel()
+        for chore in self._chores:
+            chore.cancel()
         storage.release(self.parts.store)
         await self.parts.bus.close()
         await self.parts.store.close()
@@ -245,6 +253,26 @@ class AgentOperatingSystem:
         store = self.store_type(engine, self.bus)
         blobs = FolderBlobStore(folder / "blobs", self.clock)
         return parts_from(config, self.registry, store, blobs, self.bus, self.clock)
+
+    async def keep_house(self) -> int:
+        """Deletes what has ended longer ago than the dedupe window, old publications, and blobs that nobody refers to.
+
+        Answers how many rows and blobs are gone. Done every hour while the system runs; bounded, so a large backlog
+        takes several.
+        """
+        before = self.clock.now() - self.config.dedupe_days * DAY_SECONDS
+        rows = await expire(self.parts, before)
+        await self.bus.prune(before)
+        longest_turn = 2 * self.config.turn_timeout_seconds + self.config.drain_timeout_seconds
+        return rows + await collect(self.parts.store, self.parts.blobs, longest_turn, self.clock)
+
+    async def _keep_house_forever(self) -> None:
+        while True:
+            await self.clock.sleep(HOUSEKEEPING_SECONDS)
+            try:
+                await self.keep_house()
+            except Exception:
+                _log.exception("housekeeping failed; trying again in %g s", HOUSEKEEPING_SECONDS)
 
     async def _refresh_forever(self) -> None:
         while True:

@@ -14,11 +14,12 @@ from uuid import uuid4
 
 import msgspec
 
-from AgentOperatingSystem.errors import InvalidEvent, InvalidTopic
+from AgentOperatingSystem.errors import InvalidEvent, InvalidInput, InvalidTopic
 from AgentOperatingSystem.ids import DEFAULT_TENANT, AgentId, event_key, message_id
 
 TEXT_LENGTH_MAX = 1024
 PRIORITY_MAX = 9
+MEMORY_KEY_LENGTH_MAX = 512
 TIME_MIN, TIME_MAX = -62_135_596_800.0, 253_402_300_799.0
 """The years 1 to 9999 in UTC seconds: what can be written as a date."""
 _json = msgspec.json.Encoder()
@@ -185,6 +186,13 @@ def is_deeper(value: Any, levels: int) -> bool:
     if isinstance(value, list):
         return levels == 0 or any(is_deeper(part, levels - 1) for part in value)
     return False
+
+
+def check_memory_key(key: str) -> str:
+    """The name of something that an agent remembers. Raises `InvalidInput`."""
+    if not 0 < len(key) <= MEMORY_KEY_LENGTH_MAX or any("\ud800" <= letter <= "\udfff" for letter in key):
+        raise InvalidInput(f"memory key {key[:80]!r}: needs 1 to {MEMORY_KEY_LENGTH_MAX} characters of Unicode")
+    return key
 
 
 @lru_cache(maxsize=4096)

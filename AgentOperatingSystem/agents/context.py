@@ -12,9 +12,9 @@ from uuid import UUID
 
 import msgspec
 
-from AgentOperatingSystem.agents.timers import Timer, new_request, new_schedule
-from AgentOperatingSystem.errors import InvalidInput, Quarantine, TooLarge
-from AgentOperatingSystem.events import Event, check_topic, encode
+from AgentOperatingSystem.agents.timers import REQUEST, Timer, new_request, new_schedule
+from AgentOperatingSystem.errors import Quarantine, TooLarge
+from AgentOperatingSystem.events import Event, check_memory_key, check_topic, encode
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.storage.records import Row
 
@@ -155,7 +155,7 @@ class Context:
         Exactly one of two events will come, both with the returned correlation id: `aos.reply` with the other's result
         as data, or `aos.request.timed_out`. The time limit survives restarts.
         """
-        sent = await self.send(to, data, type=type, reply_to=self.agent, correlation=str(self.uuid()))
+        sent = await self.send(to, data, type=type, reply_to=self.agent, correlation=f"{REQUEST}{self.uuid()}")
         self.collected.timers[sent.correlation] = new_request(sent, self._now + timeout_seconds)
         return sent.correlation
 
@@ -193,8 +193,7 @@ class Context:
 
     async def remember(self, key: str, value: Any) -> None:
         """Keeps a JSON value under `key` in this agent's memory, with the commit."""
-        if not key or len(key) > 512:
-            raise InvalidInput(f"memory key {key[:80]!r}: needs 1 to 512 characters")
+        check_memory_key(key)
         self.collected.rows["memory", key] = Row("memory", key, self._sized(f"memory {key!r}", value))
 
     async def forget(self, key: str) -> None:

@@ -16,6 +16,8 @@ from AgentOperatingSystem.errors import InvalidEvent, InvalidSchedule
 from AgentOperatingSystem.events import TIME_MAX, TIME_MIN, Event
 from AgentOperatingSystem.ids import AgentId
 
+REQUEST = "request:"
+"""How the correlation id of a request begins: its answer is taken once, and only while the request waits."""
 TIMER = "timer"
 """The kind of a timer's row."""
 RUNS_MAX = 64

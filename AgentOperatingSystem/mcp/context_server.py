@@ -10,8 +10,8 @@ import msgspec
 
 from AgentOperatingSystem import storage
 from AgentOperatingSystem.clock import Clock, SystemClock
-from AgentOperatingSystem.errors import Conflict, InvalidInput
-from AgentOperatingSystem.events import encode
+from AgentOperatingSystem.errors import Conflict
+from AgentOperatingSystem.events import check_memory_key, encode
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
 from AgentOperatingSystem.storage.records import Change, Committed, EventRow, Head, Page, Row
@@ -96,8 +96,7 @@ class ContextMCPServer:
 
     async def remember(self, key: str, value: Any) -> None:
         """Keeps a JSON value under `key`, at once. Handlers use `context.remember`, which rides in their commit."""
-        if not key or len(key) > 512:
-            raise InvalidInput(f"memory key {key[:80]!r}: needs 1 to 512 characters")
+        check_memory_key(key)
         await self._edit(None, (Row("memory", key, encode(value)),))
 
     async def forget(self, key: str) -> None:

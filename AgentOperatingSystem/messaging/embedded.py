@@ -37,6 +37,9 @@ PUBLISH: Final = Statement("INSERT INTO publications (tenant, topic, at, record)
 TAKE: Final = Statement("DELETE FROM queue WHERE id = ?", 6)
 ADOPT: Final = Statement("UPDATE queue SET host = ? WHERE host = ?", 6)
 SUSPECT: Final = Statement("INSERT INTO suspects VALUES (?, 1) ON CONFLICT DO UPDATE SET crashes = crashes + 1", 6)
+PRUNE: Final = Statement(
+    "DELETE FROM publications WHERE seq IN (SELECT seq FROM publications WHERE at < ? ORDER BY seq LIMIT ?)", 7
+)
 CLEAR: Final = Statement("DELETE FROM suspects WHERE id = ?", 7)
 TAKEOVER_SECONDS: Final = 1.0
 DUE_MAX: Final = 1000
@@ -177,6 +180,12 @@ class EmbeddedBus:
             (after, tenant, limit),
         )
         return [(seq, _event.decode(record)) for seq, record in found]
+
+    async def prune(self, before: float, limit: int = 10_000) -> None:
+        """Deletes publications that were made before `before` (UTC seconds), the oldest first, at most `limit` of
+        them.
+        """
+        await self._engine.write([(PRUNE, (before, limit))])
 
     def last_publication(self) -> int:
         """The number of the latest publication of all tenants; 0 where there is none."""

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.errors import AOSError
@@ -12,6 +13,10 @@ from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.orchestration.registry import AgentType
 
 RECENT_MAX = 256
+TIME_LIMIT: Final = "time limit"
+INTERRUPTED: Final = "interrupted"
+STOP_AGAIN_SECONDS: Final = 5.0
+"""A handler that swallows its cancellation is cancelled again after this time."""
 
 
 @dataclass(slots=True)
@@ -87,7 +92,30 @@ class Running:
     deadline: float
     """Loop time at which it is stopped."""
     why: str = ""
-    """Set when it was stopped from outside: `time limit` or `interrupted`."""
+    """Set when it was stopped from outside: `TIME_LIMIT` or `INTERRUPTED`."""
+    stops: int = 0
+    """How many times it was told to stop."""
+    stop_at: float = 0.0
+    """Loop time at which it is told next."""
+
+    def stop(self, why: str, now: float) -> None:
+        """Tells the handler to stop, and again some time later where it does not."""
+        self.why = self.why or why
+        self.stops += 1
+        self.stop_at = now + STOP_AGAIN_SECONDS
+        self.task.cancel()
+
+    async def calm(self) -> None:
+        """Takes back what the handler, which is over, did not hear or swallowed.
+
+        Raises `CancelledError` where the host itself wants to stop too.
+        """
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)  # what was asked for and not delivered yet comes here
+        for _ in range(self.stops):
+            self.task.uncancel()
+        if self.task.cancelling():
+            raise asyncio.CancelledError
 
 
 class Watch:
@@ -102,9 +130,9 @@ class Watch:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         assert task is not None
-        running = self._running[agent] = Running(task, loop.time() + limit_seconds)
-        if self._timer is None or self._timer.when() > running.deadline:
-            self._arm(running.deadline)
+        deadline = loop.time() + limit_seconds
+        running = self._running[agent] = Running(task, deadline, stop_at=deadline)
+        self._arm(deadline)
         return running
 
     def leave(self, agent: AgentId) -> None:
@@ -115,7 +143,8 @@ class Watch:
         """Stops the handler of `agent` at its next await; its turn begins again with a fresh head."""
         running = self._running.get(agent)
         if running is not None:
-            self._stop(running, "interrupted")
+            running.stop(INTERRUPTED, asyncio.get_running_loop().time())
+            self._arm(running.stop_at)
 
     def is_running(self, agent: AgentId) -> bool:
         """Whether a handler of `agent` runs on this host now."""
@@ -132,21 +161,18 @@ class Watch:
         return len(self._running)
 
     def _check(self) -> None:
-        loop = asyncio.get_running_loop()
+        now = asyncio.get_running_loop().time()
         self._timer = None
         for running in self._running.values():
-            if running.deadline <= loop.time():
-                self._stop(running, "time limit")
-        deadlines = [running.deadline for running in self._running.values() if not running.why]
-        if deadlines:
-            self._arm(min(deadlines))
+            if running.stop_at <= now:
+                running.stop(TIME_LIMIT, now)
+        if self._running:
+            self._arm(min(running.stop_at for running in self._running.values()))
 
     def _arm(self, when: float) -> None:
+        """One timer, for the first."""
         if self._timer is not None:
+            if self._timer.when() <= when:
+                return
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_at(when, self._check)
-
-    def _stop(self, running: Running, why: str) -> None:
-        if not running.why:
-            running.why = why
-            running.task.cancel()

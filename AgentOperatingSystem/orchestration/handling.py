@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 
 from AgentOperatingSystem.agents.context import Context, Memory
-from AgentOperatingSystem.agents.timers import TIMER, Timer
-from AgentOperatingSystem.errors import AOSError, TurnTimedOut
+from AgentOperatingSystem.agents.timers import REQUEST, TIMER, Timer
+from AgentOperatingSystem.errors import AOSError, HandlerError, TurnTimedOut
+from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.observability import metrics
-from AgentOperatingSystem.orchestration.awake import Awake, Watch
+from AgentOperatingSystem.orchestration.awake import INTERRUPTED, Awake, Running, Watch
 from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, after_failure
 from AgentOperatingSystem.orchestration.intake import read_timer
 from AgentOperatingSystem.orchestration.parts import Parts
@@ -65,7 +66,7 @@ class Handling:
             work.hold(case, work.blocked)
         elif case.event.crashes >= work.rules.crash_limit:
             work.end(case, End(Status.QUARANTINED, f"{case.event.crashes} hosts died while they handled it"))
-        elif case.event.type == "aos.reply" and await self._comes_too_late(work, case):
+        elif _answers_a_request(case.event) and await self._comes_too_late(work, case):
             work.end(case, End(Status.CANCELLED, "no request waits for this answer any more"))
         else:
             await self._try(awake, work, case)
@@ -92,18 +93,22 @@ class Handling:
             case.event, work.head.agent, awake.state, memory, self._parts.registry, limits, work.now, case.attempt
         )
         limit_seconds = kind.turn_timeout_seconds or work.rules.turn_timeout_seconds
-        running = self._watch.enter(work.head.agent, limit_seconds)
+        running, result, was_cancelled = self._watch.enter(work.head.agent, limit_seconds), None, False
         try:
-            return context, await agent.on_event(case.event, context)
+            result = await agent.on_event(case.event, context)
         except asyncio.CancelledError:
-            if not running.why:
+            if running.task.cancelling() > running.stops:
                 raise  # the host itself stops
-            running.task.uncancel()
-            if running.why == "interrupted":
-                raise Interrupted from None
-            raise TurnTimedOut(f"the handler ran longer than {limit_seconds:g} s") from None
+            was_cancelled = True
         finally:
             self._watch.leave(work.head.agent)
+            if running.stops:
+                await running.calm()
+        if running.why == INTERRUPTED:
+            raise Interrupted
+        if was_cancelled:
+            raise _why_cancelled(running, limit_seconds)
+        return context, result
 
     async def _take_over(self, awake: Awake, work: Work, case: Case, context: Context, result: Any) -> None:
         """Puts the outcome of a handler that returned into the turn's work; raises before it changes anything."""
@@ -121,7 +126,7 @@ class Handling:
         work.done(case, result, collected)
         for name, timer in changed:
             work.set_timer(name, timer)
-        if case.event.type == "aos.reply":
+        if _answers_a_request(case.event):
             work.rows[TIMER, case.event.correlation] = Row(TIMER, case.event.correlation, None)
         awake.state, awake.agent.state, awake.current = state, state, content
         metrics.increment("agent.events.processed")
@@ -147,7 +152,7 @@ class Handling:
             outages=work.head.outages,
             restart=awake.kind.restart,
             rules=work.rules,
-            now=work.now,
+            now=self._parts.clock.now(),  # a handler may have worked for long before it failed
             jitter=self._parts.jitter(),
         )
         metrics.increment("agent.events.failed")
@@ -161,3 +166,14 @@ class Handling:
             work.end(case, decision)
         else:
             work.stop(case, decision.reason)
+
+
+def _answers_a_request(event: Event) -> bool:
+    """Whether exactly one of this and a time-out is to be handled; an answer that nobody timed is an ordinary event."""
+    return event.type == "aos.reply" and event.correlation.startswith(REQUEST)
+
+
+def _why_cancelled(running: Running, limit_seconds: float) -> HandlerError:
+    if running.why:
+        return TurnTimedOut(f"the handler ran longer than {limit_seconds:g} s")
+    return HandlerError("the handler waited for something that was cancelled")

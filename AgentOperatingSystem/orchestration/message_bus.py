@@ -36,10 +36,17 @@ class ApplicationBus:
         self._subscriptions = subscriptions
         self._tenant = tenant
 
-    async def publish(self, topic: str, message: Any = None, *, source: str = "/application", id: str = "") -> Event:
+    async def publish(
+        self, topic: str, message: Any = None, *, source: str = "/application", id: str = "", type: str = ""
+    ) -> Event:
         """Publishes to all subscribers of `topic`; durable when this returns. Raises `InvalidTopic`, `TooLarge`."""
         event = Event(
-            type=topic, topic=check_topic(topic), source=source, id=id or uuid4().hex, data=message, tenant=self._tenant
+            type=type or topic,
+            topic=check_topic(topic),
+            source=source,
+            id=id or uuid4().hex,
+            data=message,
+            tenant=self._tenant,
         )
         event = self._mailroom.stamp(event)
         self._start()
@@ -67,7 +74,7 @@ class ApplicationBus:
     async def broadcast(self, group: str, message: Any = None, *, sender: AgentId | str | None = None) -> Event:
         """One copy to every member of `group` but the sender."""
         source = f"/agents/{self._address(sender)}" if sender is not None else "/application"
-        return await self.publish(f"aos.group.{group}", message, source=source)
+        return await self.publish(f"aos.group.{group}", message, source=source, type="aos.broadcast")
 
     async def send(
         self, to: AgentId | str, message: Any = None, *, sender: AgentId | str | None = None, **fields: Any

@@ -117,6 +117,7 @@ class Work:
         """The agent is stopped and keeps its event."""
         self._control = (Control.STOPPED, reason)
         self.hold(case, f"the agent is stopped: {reason}")
+        self.touched = True  # also where the event is parked already, and nothing of it changes
         self.blocked = f"the agent is stopped: {reason}"
 
     def hold(self, case: Case, reason: str) -> None:

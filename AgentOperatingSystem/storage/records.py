@@ -20,7 +20,7 @@ class Control(StrEnum):
     ACTIVE = "active"
     """Handles what comes."""
     PAUSED = "paused"
-    """Keeps its mailbox; finishes the turn it is in."""
+    """Keeps its mailbox. A handler that runs comes to its end, but its turn commits nothing and runs again later."""
     STOPPED = "stopped"
     """Keeps its mailbox; the turn it is in is broken off, uncommitted."""
     TERMINATED = "terminated"

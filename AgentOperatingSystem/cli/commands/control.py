@@ -13,7 +13,7 @@ from AgentOperatingSystem.cli.system import System, agent_place
 
 @command(app, "pause", AGENTS)
 def pause(agent: Agent, system: System, out: Output, reason: Reason = None) -> None:
-    """Let an agent finish its turn, and then keep its mailbox without handling it."""
+    """Keep an agent's mailbox, and handle nothing of it until it is resumed."""
     _control(agent, "pause", system, out, reason=reason)
 
 
