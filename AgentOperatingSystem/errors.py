@@ -2,6 +2,7 @@
 
     AOSError
     ├── ConfigurationError             a setting, a route or the user's app is wrong
+    │   └── SandboxUnavailable         this machine cannot isolate a program
     ├── InvalidInput                   the caller sent something that can never work
     │   ├── InvalidEvent · InvalidAgentId · InvalidSchedule · InvalidTopic · InvalidHandler
     │   ├── IdempotencyKeyReused       same key, another body
@@ -54,6 +55,12 @@ class ConfigurationError(AOSError):
     """A setting, a route or the user's app is wrong; the message names the key and where its value came from."""
 
     code, status = "configuration", 500
+
+
+class SandboxUnavailable(ConfigurationError):
+    """This machine cannot isolate a program, or not reliably; the program was not run."""
+
+    code, status = "sandbox-unavailable", 503
 
 
 class InvalidInput(AOSError):
