@@ -377,13 +377,16 @@ async def test_a_timer_that_is_set_again_to_a_time_at_which_it_ran_runs_once_eve
     assert await system.count() == 72
 
 
-async def test_a_turn_that_cannot_be_given_back_comes_back_by_itself(system: System) -> None:
+async def test_a_turn_that_cannot_be_given_back_comes_back_by_itself(
+    system: System, caplog: pytest.LogCaptureFixture
+) -> None:
     await system.accept("1")
     system.store.refuse = ["commit"]
     system.bus.locked = True
     unheard: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: unheard.append(context))
     await system.finish()
+    caplog.clear()  # its records hold the errors, and these the tasks
     gc.collect()
     assert await system.count() == 1
     assert unheard == []
