@@ -18,7 +18,7 @@ class Answer(NamedTuple):
 
 
 class StreamEvent(NamedTuple):
-    """One server-sent event; `data` is its JSON document."""
+    """One server-sent event; `data` is its JSON document, None where there is only an id: that of where it begins."""
 
     id: str
     name: str

@@ -58,7 +58,7 @@ class Client:
                 response.read()
                 self._document(response)
             for event in httpx2.EventSource(response, max_event_size=None):
-                yield StreamEvent(event.id, event.event, event.json())
+                yield StreamEvent(event.id, event.event, event.json() if event.data else None)
 
     def close(self) -> None:
         self._http.close()

@@ -104,13 +104,14 @@ def tail(
 
 def _endless(system: Server, where: Place, after: str | None) -> Iterator[StreamEvent]:
     """The stream, connected again behind the last event that was seen; only the first connection may fail."""
-    last, was_open, said = after, False, ""
+    last, said, was_open = after, "", False
     while True:
         try:
             for event in system.stream(Place(where.path, {**where.query, "after": last})):
-                was_open, last, said = True, event.id, ""
-                yield event
-            was_open, why = True, "the system ended the stream; connecting again"
+                last, said, was_open = event.id or last, "", True
+                if event.data is not None:
+                    yield event
+            why = "the system ended the stream; connecting again"
         except (NotReachable, Problem) as error:
             if not was_open or not _passes(error):
                 raise

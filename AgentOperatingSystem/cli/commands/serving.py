@@ -1,16 +1,13 @@
 """`aos up`, `aos mcp`, `aos init`: a system for the network, one for a model's host, a project to begin with."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from AgentOperatingSystem.cli.app import SYSTEM, app
-from AgentOperatingSystem.cli.command import App, Data, command, finish
+from AgentOperatingSystem.cli.command import Data, command, finish
 from AgentOperatingSystem.cli.output import Output
-
-if TYPE_CHECKING:
-    from AgentOperatingSystem.config import AOSConfig
 
 
 @command(app, "up", SYSTEM)
@@ -44,28 +41,23 @@ def _say(out: Output, line: str) -> None:
 
 
 @command(app, "mcp", SYSTEM)
-def mcp(data: Data = None, agents: App = None) -> None:
-    """Offer the agents to a model's host, over the Model Context Protocol on standard input and output."""
+def mcp(
+    agents: Annotated[
+        str | None,
+        typer.Option("--app", metavar="APP", help="Where the agents are: package.module or path/app.py [AOS_APP]."),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Offer the agents to a model's host, over the Model Context Protocol on standard input and output.
+
+    Without agents, it reads what is there and handles nothing.
+    """
     import asyncio
 
+    from AgentOperatingSystem.cli.stdio import serve
     from AgentOperatingSystem.config import AOSConfig
 
-    asyncio.run(_serve_mcp(AOSConfig(app=agents, data_dir=data)))
-
-
-async def _serve_mcp(config: "AOSConfig") -> None:
-    from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
-    from AgentOperatingSystem.config import load_app
-    from AgentOperatingSystem.mcp.server import serve_stdio
-    from AgentOperatingSystem.observability import logs
-
-    logs.configure(config.log_level)
-    logs.register_secrets(*config.secret_values())
-    async with AgentOperatingSystem(config) as aos:
-        if config.app is not None:  # without agents, what waits for one is left to a host that has them
-            await aos.register_app(load_app(config.app))
-            aos.start()
-        await serve_stdio(aos)
+    asyncio.run(serve(AOSConfig(app=agents, data_dir=data)))
 
 
 @command(app, "init", SYSTEM)

@@ -153,8 +153,22 @@ async def test_a_client_that_leaves_is_forgotten(client: httpx2.AsyncClient, aos
 async def test_a_heartbeat_keeps_the_line_alive(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.1)
     async with client.stream("GET", OUTCOMES) as answer:
-        line = await asyncio.wait_for(anext(answer.aiter_lines()), 5)
-    assert line.startswith(":")
+        lines = answer.aiter_lines()
+        found = [await asyncio.wait_for(anext(lines), 5) for _ in range(3)]
+    assert found[:2] == ["id: 0", ""]
+    assert found[2].startswith(":")
+
+
+async def test_it_begins_with_where_it_begins(client: httpx2.AsyncClient) -> None:
+    await bump(client, "before")
+    for path in (OUTCOMES, "/api/v1/publications"):
+        async with client.stream("GET", path) as answer:
+            name, _, id = (await asyncio.wait_for(anext(answer.aiter_lines()), 5)).partition(": ")
+        await bump(client, f"after {path}")
+        async with client.stream("GET", path, headers={"Last-Event-ID": id}) as answer:
+            (found,) = await first(answer, 1)
+        assert name == "id"
+        assert "before" not in found.data
 
 
 @pytest.mark.parametrize(

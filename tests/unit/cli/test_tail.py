@@ -40,6 +40,14 @@ def test_it_connects_again_behind_the_last_one_seen(loopback: Loopback, aos: Aos
     assert ran.err.count("\n") == 3
 
 
+def test_what_came_before_the_first_one_was_seen_is_not_left_out(loopback: Loopback, aos: Aos) -> None:
+    loopback.streams(b"id: 7\n\n")
+    loopback.streams(publication(8))
+    ran = aos("tail", "--url", loopback.url, "--count", "1")
+    assert (ran.code, ran.out.count("\n")) == (0, 1)
+    assert [path for _, path, _, _ in loopback.requests] == ["/api/v1/publications", "/api/v1/publications?after=7"]
+
+
 def test_the_first_connection_may_fail(loopback: Loopback, aos: Aos) -> None:
     loopback.says(401, b'{"code": "unauthorized", "detail": "the token is wrong"}')
     assert aos("tail", "--url", loopback.url) == (5, "", "aos: the token is wrong\n")
