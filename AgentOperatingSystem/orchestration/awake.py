@@ -38,7 +38,7 @@ class Awake:
     fresh: bool = True
     """Whether it was read in this very turn."""
     owed: tuple[str, ...] = ()
-    """Keys of rows whose outputs the last commit recorded and nobody has seen leave: to be sent before anything else."""
+    """Keys of rows whose outputs the last commit recorded and nobody has seen leave: they are sent first."""
 
     def note(self, key: str) -> None:
         """Remembers that an event is applied."""
