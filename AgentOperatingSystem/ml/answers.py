@@ -42,16 +42,17 @@ def _fault(request: ModelRequest, response: ModelResponse) -> str:
 
 
 def tool_call(call_id: str, name: str, arguments: object, provider: str) -> ToolCall:
-    """A tool call from a provider's words: `arguments` is an object, or its JSON.
+    """A tool call from a provider's words: `arguments` is an object, or its JSON; nothing means none.
 
     Raises `MalformedAnswer` where it has no name or its arguments are not an object.
     """
     if not name:
         raise MalformedAnswer(f"{provider}: a tool call has no name")
+    given = {} if arguments is None else arguments
     try:
-        decoded = msgspec.json.decode(arguments.strip() or "{}") if isinstance(arguments, str) else arguments
+        decoded = msgspec.json.decode(given.strip() or "{}") if isinstance(given, str) else given
     except msgspec.DecodeError as error:
-        shown = str(arguments)[:_SHOWN_LENGTH_MAX]
+        shown = str(given)[:_SHOWN_LENGTH_MAX]
         raise MalformedAnswer(f"{provider}: arguments of {name!r} are not JSON ({error}): {shown!r}") from None
     if not isinstance(decoded, dict):
         raise MalformedAnswer(f"{provider}: arguments of {name!r} are not a JSON object")

@@ -11,11 +11,11 @@ _WITHOUT_EFFECT = {"timeout_seconds": None, "cache": "use"}  # how it is asked, 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-def request_hash(request: ModelRequest) -> str:
-    """64 hexadecimal digits over everything of the request that can change the answer.
+def request_hash(request: ModelRequest, model: str = "") -> str:
+    """64 hexadecimal digits over everything of the request that can change the answer; `model` is the name of the model
+    that is asked, where the request leaves that to it.
 
-    The order of a schema's keys does not matter; the order of messages and tools does. Name the model in the request:
-    an empty one hashes as such.
+    The order of a schema's keys does not matter; the order of messages and tools does.
     """
-    plain = msgspec.structs.replace(request, **_WITHOUT_EFFECT)
+    plain = msgspec.structs.replace(request, model=request.model or model, **_WITHOUT_EFFECT)
     return sha256(_encode((VERSION, plain))).hexdigest()

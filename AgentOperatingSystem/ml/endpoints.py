@@ -38,7 +38,7 @@ COMPATIBLE = {
     "mistral": Endpoint(
         base_url="https://api.mistral.ai/v1",
         key_setting="mistral_api_key",
-        dialect=Dialect(seed="random_seed", required="any", stream_usage=False),
+        dialect=Dialect(seed="random_seed", required="any", short_ids=True, stream_usage=False),
     ),
     # https://openrouter.ai/docs/api/reference/overview
     "openrouter": Endpoint(base_url="https://openrouter.ai/api/v1", key_setting="openrouter_api_key"),

@@ -16,8 +16,8 @@ QUESTION = ModelRequest.ask("Hello!", instructions="You are a helpful assistant.
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = ToolSpec(name="get_weather", description="Get the weather in a given city", parameters=PARAMETERS)
 WITH_TOOL = ModelRequest(messages=(user("What is the weather in Tokyo?"),), tools=(TOOL,))
-CALL = ToolCall("call_1", "get_weather", {"city": "Tokyo"})
-OTHER_CALL = ToolCall("call_2", "get_weather", {"city": "Oslo"})
+CALL = ToolCall("callnr001", "get_weather", {"city": "Tokyo"})
+OTHER_CALL = ToolCall("callnr002", "get_weather", {"city": "Oslo"})
 AFTER_TOOLS = ModelRequest(
     messages=(
         user("And there?"),
@@ -72,8 +72,8 @@ def _openai(what: str) -> dict[str, Any]:
         "results": [
             {"role": "user", "content": "And there?"},
             {"role": "assistant", "content": "I will look.", "tool_calls": calls},
-            {"role": "tool", "tool_call_id": "call_1", "content": "11 degrees"},
-            {"role": "tool", "tool_call_id": "call_2", "content": "no such city"},
+            {"role": "tool", "tool_call_id": "callnr001", "content": "11 degrees"},
+            {"role": "tool", "tool_call_id": "callnr002", "content": "no such city"},
         ],
         "schema": [{"role": "user", "content": "How old is Ollama?"}],
         "image": [{"role": "user", "content": [{"type": "text", "text": "What is in this image?"}, image]}],
@@ -96,8 +96,8 @@ def _anthropic(what: str) -> dict[str, Any]:
         {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments} for call in (CALL, OTHER_CALL)
     ]
     results = [
-        {"type": "tool_result", "tool_use_id": "call_1", "content": "11 degrees"},
-        {"type": "tool_result", "tool_use_id": "call_2", "content": "no such city", "is_error": True},
+        {"type": "tool_result", "tool_use_id": "callnr001", "content": "11 degrees"},
+        {"type": "tool_result", "tool_use_id": "callnr002", "content": "no such city", "is_error": True},
     ]
     source = {"type": "base64", "media_type": "image/png", "data": b64encode(PIXEL).decode()}
     said: dict[str, list[dict[str, Any]]] = {
@@ -130,8 +130,8 @@ def _gemini(what: str) -> dict[str, Any]:
         {"functionCall": {"id": call.id, "name": call.name, "args": call.arguments}} for call in (CALL, OTHER_CALL)
     ]
     results = [
-        {"functionResponse": {"id": "call_1", "name": "get_weather", "response": {"result": "11 degrees"}}},
-        {"functionResponse": {"id": "call_2", "name": "get_weather", "response": {"error": "no such city"}}},
+        {"functionResponse": {"id": "callnr001", "name": "get_weather", "response": {"result": "11 degrees"}}},
+        {"functionResponse": {"id": "callnr002", "name": "get_weather", "response": {"error": "no such city"}}},
     ]
     image = {"inlineData": {"mimeType": "image/png", "data": b64encode(PIXEL).decode()}}
     said: dict[str, list[dict[str, Any]]] = {

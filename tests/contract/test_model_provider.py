@@ -307,6 +307,14 @@ async def test_a_stream_that_ends_too_early_does_not_look_whole(
         server.plan.clear()
 
 
+async def test_a_stream_is_checked_like_a_whole_answer(
+    published: Published, model: ModelProvider, server: ModelServer
+) -> None:
+    server.plan.append(published.reply("stream"))
+    with pytest.raises(MalformedAnswer, match="is not JSON"):
+        await heard(model, VERDICT)
+
+
 async def test_an_error_within_a_stream(published: Published, model: ModelProvider, server: ModelServer) -> None:
     said = published["stream_error"]
     server.plan.append(published.streamed(said["events"]))

@@ -13,6 +13,8 @@ from AgentOperatingSystem.ml.records import ModelRequest, ModelResponse, NamedTo
 from AgentOperatingSystem.ml.wires import Framing
 from AgentOperatingSystem.ml.wires.gemini_answers import CARRY, MADE_UP_ID, StreamedContent, whole
 
+# What Gemini 3 takes instead of a signature for a call that another model made (…/docs/thought-signatures, FAQ).
+_UNSIGNED = {"thoughtSignature": "skip_thought_signature_validator"}
 _MODES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 
 
@@ -35,7 +37,7 @@ class GeminiWire:
             for tool in request.tools
         ]
         fields: dict[str, Any] = {
-            "contents": _turns(request.messages),
+            "contents": _turns(request.messages, _UNSIGNED if self._model.startswith("gemini-3") else {}),
             "systemInstruction": {"parts": instructions} if instructions else None,
             "tools": [{"functionDeclarations": declared}] if declared else None,
             "toolConfig": _choice(request),
@@ -50,21 +52,21 @@ class GeminiWire:
         return StreamedContent(self._model)
 
 
-def _turns(messages: tuple[ModelMessage, ...]) -> list[dict[str, Any]]:
+def _turns(messages: tuple[ModelMessage, ...], unsigned: dict[str, str]) -> list[dict[str, Any]]:
     """User and model by turns: the answers to parallel calls belong into one content."""
     said = [message for message in messages if message.role != "system"]
     turns = groupby(said, key=lambda message: "model" if message.role == "assistant" else "user")
-    return [{"role": role, "parts": [part for each in turn for part in _parts(each)]} for role, turn in turns]
+    return [{"role": role, "parts": [part for each in turn for part in _parts(each, unsigned)]} for role, turn in turns]
 
 
-def _parts(message: ModelMessage) -> list[dict[str, Any]]:
+def _parts(message: ModelMessage, unsigned: dict[str, str]) -> list[dict[str, Any]]:
     if CARRY in message.carry:  # its own words, signatures included
         return list(message.carry[CARRY])
     if message.role == "tool":
         answered = {"error" if message.failed else "result": message.text}
         named = _named(message.tool_call_id) | {"name": message.tool_name}
         return [{"functionResponse": named | {"response": answered}}]
-    return [_part(part) for part in message.parts] + [_call(call) for call in message.tool_calls]
+    return [_part(part) for part in message.parts] + [_call(call) | unsigned for call in message.tool_calls]
 
 
 def _call(call: ToolCall) -> dict[str, Any]:

@@ -6,6 +6,7 @@ https://platform.openai.com/docs/api-reference/chat (github.com/openai/openai-op
 """
 
 from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -30,6 +31,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     seed: str = "seed"
     required: str = "required"
     """How a tool is demanded."""
+    short_ids: bool = False
+    """Whether ids of tool calls have nine letters and digits, also those that another model made up."""
     stream_usage: bool = True
     """Whether usage has to be asked for in a stream; a server that always sends it may refuse the question."""
 
@@ -51,7 +54,7 @@ class OpenAIWire:
         dialect = self._dialect
         fields: dict[str, Any] = {
             "model": self._model if dialect.model_in_body else None,
-            "messages": [_message(message) for message in request.messages],
+            "messages": [_message(message, dialect) for message in request.messages],
             "tools": [_tool(tool) for tool in request.tools],
             "tool_choice": self._choice(request),
             "response_format": _format(request),
@@ -78,19 +81,25 @@ class OpenAIWire:
         return self._dialect.required if request.tool_choice == "required" else "none"
 
 
-def _message(message: ModelMessage) -> dict[str, Any]:
+def _message(message: ModelMessage, dialect: Dialect) -> dict[str, Any]:
     if message.role == "tool":
-        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.text}
+        return {"role": "tool", "tool_call_id": _id(message.tool_call_id, dialect), "content": message.text}
     if message.role == "assistant" and message.tool_calls:
-        calls = [_call(call) for call in message.tool_calls]
+        calls = [_call(call, dialect) for call in message.tool_calls]
         return {"role": "assistant", "content": message.text or None, "tool_calls": calls}
     pictured = any(isinstance(part, ImagePart) for part in message.parts)
     return {"role": message.role, "content": [_part(part) for part in message.parts] if pictured else message.text}
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
+def _call(call: ToolCall, dialect: Dialect) -> dict[str, Any]:
     arguments = _encode(call.arguments).decode()
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+    return {"id": _id(call.id, dialect), "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def _id(call_id: str, dialect: Dialect) -> str:
+    if not dialect.short_ids or (len(call_id) == 9 and call_id.isalnum()):
+        return call_id
+    return sha256(call_id.encode()).hexdigest()[:9]
 
 
 def _part(part: Part) -> dict[str, Any]:

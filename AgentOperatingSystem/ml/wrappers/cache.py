@@ -38,7 +38,7 @@ class Caching(Around):
         self._kept: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
 
     async def complete(self, request: ModelRequest) -> ModelResponse:
-        key = key_of(self.inner, request)
+        key = request_hash(request, self.name)
         found = self._find(key, request)
         if found is not None:
             return found
@@ -47,7 +47,7 @@ class Caching(Around):
         return response
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
-        key = key_of(self.inner, request)
+        key = request_hash(request, self.name)
         found = self._find(key, request)
         if found is not None:
             for delta in replayed(found):
@@ -83,11 +83,6 @@ class Caching(Around):
     def _drop(self, key: str) -> None:
         if key in self._kept:
             self._bytes -= len(self._kept.pop(key)[1])
-
-
-def key_of(provider: ModelProvider, request: ModelRequest) -> str:
-    """The question with its model named, whoever named it."""
-    return request_hash(msgspec.structs.replace(request, model=provider.name))
 
 
 def unpaid(response: ModelResponse) -> ModelResponse:

@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from AgentOperatingSystem.ml.canonical import request_hash
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import ModelDelta, ModelRequest, ModelResponse
 from AgentOperatingSystem.ml.wrappers.around import Around
-from AgentOperatingSystem.ml.wrappers.cache import key_of, unpaid
+from AgentOperatingSystem.ml.wrappers.cache import unpaid
 
 
 class _Flight:
@@ -76,7 +77,7 @@ class Coalescing(Around):
                 yield delta
 
     async def _shared(self, request: ModelRequest, *, streaming: bool) -> AsyncGenerator[ModelDelta, None]:
-        key = (key_of(self.inner, request), streaming)
+        key = (request_hash(request, self.name), streaming)
         flight = self._flights.get(key)
         follower = flight is not None and not flight.task.done()
         if flight is None or not follower:

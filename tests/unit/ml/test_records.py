@@ -62,6 +62,12 @@ def test_the_order_of_keys_is_no_part_of_the_hash() -> None:
     assert request_hash(changed(tools=(turned,))) == request_hash(REQUEST)
 
 
+def test_the_model_counts_whoever_names_it() -> None:
+    named, left = ModelRequest.ask("Hello!", model="openai/gpt-4o"), ModelRequest.ask("Hello!")
+    assert request_hash(left, "openai/gpt-4o") == request_hash(named) == request_hash(named, "openai/gpt-4o")
+    assert request_hash(left, "openai/gpt-4o-mini") != request_hash(named) != request_hash(left)
+
+
 def test_a_request_survives_json() -> None:
     assert msgspec.json.decode(msgspec.json.encode(REQUEST), type=ModelRequest) == REQUEST
 

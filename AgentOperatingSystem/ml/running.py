@@ -1,0 +1,53 @@
+"""The models of the running system, for those who hold a name and no configuration.
+
+The composition file registers them with `use`; agents ask `provider_of` when they think. Nothing is made before that.
+"""
+
+from AgentOperatingSystem.clock import Clock
+from AgentOperatingSystem.config import AOSConfig
+from AgentOperatingSystem.ml.ports import ModelProvider
+from AgentOperatingSystem.ml.registry import Models
+
+
+class RunningModels:
+    """The models of one system; the first question makes the registry."""
+
+    def __init__(self, config: AOSConfig, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock
+        self._models: Models | None = None
+
+    def get(self, name: str = "") -> ModelProvider:
+        """The model of this name, or the configured one. Raises as `Models.get` does."""
+        if self._models is None:
+            self._models = Models(self._config, clock=self._clock)
+        return self._models.get(name)
+
+    async def close(self) -> None:
+        """Closes every model that was made."""
+        if self._models is not None:
+            await self._models.close()
+
+
+_running: list[RunningModels] = []
+
+
+def use(models: RunningModels) -> None:
+    """Makes these the models of this process, until `release`."""
+    _running.append(models)
+
+
+async def release(models: RunningModels) -> None:
+    """The system that used them has closed: they are forgotten, and closed."""
+    _running[:] = [each for each in _running if each is not models]
+    await models.close()
+
+
+def provider_of(model: str | ModelProvider = "") -> ModelProvider:
+    """A model from its name: that of the running system or, where none runs, one from the environment's configuration.
+
+    A provider is its own. Raises as `Models.get` does.
+    """
+    if not isinstance(model, str):
+        return model
+    return (_running[-1] if _running else RunningModels(AOSConfig())).get(model)
