@@ -37,8 +37,10 @@ PUBLISH: Final = Statement("INSERT INTO publications (tenant, topic, at, record)
 TAKE: Final = Statement("DELETE FROM queue WHERE id = ?", 6)
 ADOPT: Final = Statement("UPDATE queue SET host = ? WHERE host = ?", 6)
 SUSPECT: Final = Statement("INSERT INTO suspects VALUES (?, 1) ON CONFLICT DO UPDATE SET crashes = crashes + 1", 6)
-PRUNE: Final = Statement(
-    "DELETE FROM publications WHERE seq IN (SELECT seq FROM publications WHERE at < ? ORDER BY seq LIMIT ?)", 7
+PRUNE: Final = Statement(  # the newest stays, so that no number is given out twice
+    """DELETE FROM publications WHERE seq IN (SELECT seq FROM publications
+         WHERE at < ? AND seq < (SELECT max(seq) FROM publications) ORDER BY seq LIMIT ?)""",
+    7,
 )
 CLEAR: Final = Statement("DELETE FROM suspects WHERE id = ?", 7)
 TAKEOVER_SECONDS: Final = 1.0
@@ -83,6 +85,8 @@ class EmbeddedBus:
         self._keeping: set[str] = set()
         """Those of them whose row is being written."""
         self._suspects: dict[str, int] = {}
+        """How many hosts died while an event was in their handlers' hands, by message id."""
+        self._forgiving: set[asyncio.Task[None]] = set()
         self.watchers = Watchers()
         """Told of publications, under the name `PUBLICATIONS`."""
         self._lock: HostLock = become_host(self._folder)
@@ -133,8 +137,7 @@ class EmbeddedBus:
 
     async def turns(self) -> AsyncIterator[Turn]:
         async for turn in self._mail.turns():
-            self._marks.mark(turn.receipts)
-            yield turn
+            yield _replace(turn, alone=self._is_suspected(turn.agent)) if self._suspects else turn
 
     async def settle(self, turn: Turn) -> None:
         runs = self._taken(turn.receipts)
@@ -143,8 +146,18 @@ class EmbeddedBus:
         self._done(turn.receipts)
 
     async def release(self, turn: Turn, after_seconds: float = 0.0) -> None:
-        self._marks.clear(turn.receipts)
         asyncio.get_running_loop().call_later(after_seconds, self._mail.release, turn)
+
+    def begins(self, message_id: str) -> int:
+        self._marks.mark(message_id)
+        return self._suspects.get(message_id, 0) if self._suspects else 0
+
+    def ended(self, message_id: str) -> None:
+        self._marks.clear(message_id)
+        if self._suspects.pop(message_id, 0):
+            forgiving = asyncio.create_task(self._engine.write([(CLEAR, (message_id,))]))
+            self._forgiving.add(forgiving)
+            forgiving.add_done_callback(self._forgiving.discard)
 
     async def close(self) -> None:
         """Keeps what was only offered and no turn has taken, then lets go of everything."""
@@ -183,7 +196,7 @@ class EmbeddedBus:
 
     async def prune(self, before: float, limit: int = 10_000) -> None:
         """Deletes publications that were made before `before` (UTC seconds), the oldest first, at most `limit` of
-        them.
+        them. The newest stays: whoever follows the numbers must never see one again.
         """
         await self._engine.write([(PRUNE, (before, limit))])
 
@@ -229,34 +242,24 @@ class EmbeddedBus:
         return PUT, (message.id, self._lock.host, message.due, _encode(message))
 
     def _taken(self, receipts: Sequence[str]) -> Runs:
-        runs: Runs = [(TAKE, (receipt,)) for receipt in receipts if receipt in self._stored]
-        if self._suspects:
-            runs += [(CLEAR, (receipt,)) for receipt in receipts if receipt in self._suspects]
-        return runs
+        return [(TAKE, (receipt,)) for receipt in receipts if receipt in self._stored]
 
     def _done(self, receipts: tuple[str, ...]) -> None:
         """A turn's messages are consumed: nothing of them is in the table any more."""
-        self._marks.clear(receipts)
         self._mail.settle(receipts)
         self._stored.difference_update(receipts)
-        if self._suspects:
-            for receipt in receipts:
-                self._suspects.pop(receipt, None)
 
     def _hand_out(self, message: Message) -> None:
         """A message whose row is durable goes to its mailbox, or waits in the table for its time."""
         if message.due > self._clock.now():
             self._ring_at(message.due)
         else:
-            self._mail.add(self._known(message))
+            self._mail.add(message)
             self._stored.add(message.id)  # also where it was here already, as an offer without a row
 
-    def _known(self, message: Message) -> Message:
-        """The message, with the number of hosts that died of it."""
-        crashes = self._suspects.get(message.id, 0) if self._suspects else 0
-        if not crashes or message.event is None:
-            return message
-        return _replace(message, event=_replace(message.event, crashes=crashes))
+    def _is_suspected(self, agent: AgentId) -> bool:
+        """Whether an event of this agent was in a handler's hands when a host died."""
+        return any(is_of(message_id, agent.partition) for message_id in self._suspects)
 
     def _check_room(self) -> None:
         if len(self._mail) >= self._pending_max:

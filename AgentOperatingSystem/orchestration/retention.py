@@ -54,8 +54,7 @@ async def _expire_some(parts: Parts, agent: AgentId, before: float) -> int:
     """One commit's worth of one agent, oldest first."""
     server = ContextMCPServer(agent, parts.store, parts.blobs, parts.clock, parts.inline_bytes_max)
     await server.initialize()
-    page = await parts.store.events(agent, limit=DELETES_MAX)
-    keys = tuple(row.key for row in page.items if _has_expired(row, before))
+    keys = await _expired(parts, agent, before)
     if not keys or not server.etag:
         return 0
     head = msgspec.structs.replace(server.head, version=server.head.version + 1)
@@ -64,6 +63,19 @@ async def _expire_some(parts: Parts, agent: AgentId, before: float) -> int:
     except Conflict:
         return 0
     return len(keys)
+
+
+async def _expired(parts: Parts, agent: AgentId, before: float) -> tuple[str, ...]:
+    """Keys of the oldest rows that have expired, as many as one commit deletes; rows that stay are passed over."""
+    keys: list[str] = []
+    after = ""
+    while True:
+        page = await parts.store.events(agent, after=after, limit=DELETES_MAX)
+        keys += [row.key for row in page.items if _has_expired(row, before)]
+        is_young = any(row.status in ENDS and row.finished_at >= before for row in page.items)  # so is all behind it
+        after = page.after
+        if len(keys) >= DELETES_MAX or is_young or not after:
+            return tuple(keys[:DELETES_MAX])
 
 
 def _has_expired(row: EventRow, before: float) -> bool:

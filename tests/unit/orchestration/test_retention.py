@@ -1,12 +1,17 @@
 """Housekeeping: what ended long ago goes, what is open or put aside stays, and nothing is handled again."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from AgentOperatingSystem import AgentId, AgentOperatingSystem, AOSConfig, BaseAgent, Context, Event, Quarantine
 from AgentOperatingSystem.clock import SystemClock
 from AgentOperatingSystem.orchestration.retention import expire
 from AgentOperatingSystem.storage.records import Status
+from tests.clocks import CLOCK
+from tests.systems import passed, running
 
 ALICE = AgentId("keeper", "alice")
 DAY = 86_400.0
@@ -53,7 +58,8 @@ async def test_only_what_ended_before_the_window_goes(tmp_path: Path) -> None:
         assert await aos.keep_house() == 101  # a hundred events, and the entry of the pause
         left = {row.event.id: row.status for row in (await aos.parts.store.events(ALICE)).items}
         assert left == {"aside": Status.QUARANTINED, "waiting": Status.PARKED}
-        assert await aos.bus.publications("default", 0) == []
+        kept = await aos.bus.publications("default", 0)
+        assert [number for number, _ in kept] == [100], "the newest stays, so that its number is not given out again"
         assert await aos.context_server(ALICE).load_state() == {"n": 100}
 
 
@@ -65,3 +71,61 @@ async def test_a_run_is_bounded_and_the_next_one_goes_on(tmp_path: Path) -> None
         before = clock.now() + DAY
         assert await expire(aos.parts, before, commits_max=1) == 90
         assert await expire(aos.parts, before, commits_max=0) == 0
+
+
+class Selective(BaseAgent):
+    """Puts most of its events aside."""
+
+    async def on_event(self, event: Event, context: Context) -> Any:
+        if event.data == "aside":
+            raise Quarantine("told to")
+
+
+@pytest.mark.virtual_time
+async def test_what_stays_does_not_keep_what_is_behind_it() -> None:
+    system = await running(Selective)
+    for number in range(200):
+        await system.handle("selective", f"aside{number}", data="aside")
+    for number in range(120):
+        await system.handle("selective", f"done{number}")
+    system.kernel.warm.forget(AgentId("selective"))
+    assert await expire(system.parts, CLOCK.now() + 1) == 120
+    assert set(await system.statuses("selective")) == {f"aside{number}" for number in range(200)}
+
+
+@pytest.mark.virtual_time
+async def test_what_ended_just_within_the_window_stays() -> None:
+    system = await running(Selective)
+    await system.handle("selective", "old")
+    await passed(100)
+    await system.handle("selective", "young")
+    moment = (await system.row("selective", "young")).finished_at
+    assert await expire(system.parts, moment) == 1
+    assert list(await system.rows("selective")) == ["young"]
+    seen = (await system.head("selective")).updated_at
+    assert seen == moment, "housekeeping is no sign of life"
+
+
+@pytest.mark.virtual_time
+async def test_what_was_put_aside_long_ago_and_ended_today_stays() -> None:
+    system = await running(Selective)
+    row = await system.handle("selective", "1", data="aside")
+    await passed(100 * DAY)
+    await system.quarantine.drop(AgentId("selective"), row.key)
+    assert await expire(system.parts, CLOCK.now() - 30 * DAY) == 0
+    await passed(31 * DAY)
+    assert await expire(system.parts, CLOCK.now() - 30 * DAY) == 1
+
+
+@pytest.mark.virtual_time
+async def test_an_agent_that_works_meanwhile_loses_nothing() -> None:
+    system = await running(Selective)
+    for number in range(100):
+        await system.handle("selective", f"{number}")
+    await passed(40 * DAY)
+    work = [asyncio.create_task(system.handle("selective", f"new{number}")) for number in range(50)]
+    expired = await expire(system.parts, CLOCK.now() - 30 * DAY)
+    await asyncio.gather(*work)
+    expired += await expire(system.parts, CLOCK.now() - 30 * DAY)
+    assert expired == 100
+    assert set(await system.rows("selective")) == {f"new{number}" for number in range(50)}
