@@ -17,6 +17,7 @@ KEY_LENGTH_MAX = 512
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SESSION_LENGTH_MAX = 128
+_EVENT_KEY_DIGITS = 32
 
 
 class AgentId(msgspec.Struct, frozen=True, order=True):
@@ -80,6 +81,11 @@ def message_id(mailbox: str, key: str, generation: int = 0) -> str:
     A deliberate re-send raises the generation, so that a broker's duplicate detection does not swallow it.
     """
     return f"{key}{_mailbox_digest(mailbox)}.{generation}" if generation else key + _mailbox_digest(mailbox)
+
+
+def is_of(message_id: str, mailbox: str) -> bool:
+    """Whether a message id was made for this mailbox."""
+    return message_id[_EVENT_KEY_DIGITS:].partition(".")[0] == _mailbox_digest(mailbox)
 
 
 @lru_cache(maxsize=16_384)

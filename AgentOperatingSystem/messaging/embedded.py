@@ -16,6 +16,7 @@ import msgspec
 from AgentOperatingSystem.clock import Clock
 from AgentOperatingSystem.errors import Overloaded
 from AgentOperatingSystem.events import Event, Kind, Message, event_message
+from AgentOperatingSystem.ids import AgentId, is_of
 from AgentOperatingSystem.messaging.hosts import HostLock, become_host, dead_hosts, is_host
 from AgentOperatingSystem.messaging.inflight import InFlight, marked
 from AgentOperatingSystem.messaging.mailboxes import Mailboxes
@@ -116,7 +117,7 @@ class EmbeddedBus:
             await self.send([message])
             return
         self._check_room()
-        self._mail.add(self._known(message))
+        self._mail.add(message)
 
     async def keep(self, message: Message) -> None:
         unsure = message.id not in self._stored or message.id in self._keeping
@@ -292,7 +293,7 @@ class EmbeddedBus:
             if message.id not in self._mail.messages
         ]
         for message in fresh:
-            self._mail.add(self._known(message))
+            self._mail.add(message)
             self._stored.add(message.id)
         self._ring_for_next(full=len(found) == DUE_MAX)
 

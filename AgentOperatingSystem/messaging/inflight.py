@@ -21,25 +21,25 @@ class InFlight:
         self._free = list(range(0, slots * SLOT_BYTES, SLOT_BYTES))
         self._at: dict[str, int] = {}
 
-    def mark(self, message_ids: tuple[str, ...]) -> None:
-        """These messages are in a handler's hands from now on. Where all slots are taken, the rest go unmarked."""
-        for message_id in message_ids:
-            if self._free and message_id not in self._at:
-                at = self._at[message_id] = self._free.pop()
-                slot = message_id.encode()[: SLOT_BYTES - 1] + b"\0"
-                self._map[at : at + len(slot)] = slot
+    def mark(self, message_id: str) -> None:
+        """The event of this message is in a handler's hands from now on. Where all slots are taken, it goes unmarked.
+        """
+        if self._free and message_id not in self._at:
+            at = self._at[message_id] = self._free.pop()
+            slot = message_id.encode()[: SLOT_BYTES - 1] + b"\0"
+            self._map[at : at + len(slot)] = slot
 
-    def clear(self, message_ids: tuple[str, ...]) -> None:
-        """They are no longer."""
-        for message_id in message_ids:
-            at = self._at.pop(message_id, None)
-            if at is not None and not self._map.closed:
-                self._map[at] = 0
-                self._free.append(at)
+    def clear(self, message_id: str) -> None:
+        """It is no longer."""
+        at = self._at.pop(message_id, None)
+        if at is not None and not self._map.closed:
+            self._map[at] = 0
+            self._free.append(at)
 
     def close(self) -> None:
         """Ends in good order: no mark stays."""
-        self.clear(tuple(self._at))
+        for message_id in list(self._at):
+            self.clear(message_id)
         self._map.close()
 
 

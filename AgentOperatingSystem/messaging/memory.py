@@ -90,6 +90,13 @@ class MemoryBus:
         else:
             self.expire(turn)
 
+    def begins(self, message_id: str) -> int:
+        """No host of this broker can die without it."""
+        return 0
+
+    def ended(self, message_id: str) -> None:
+        """Nothing was noted."""
+
     async def close(self) -> None:
         self._mail.close()
         if self._alarm is not None:

@@ -21,6 +21,8 @@ class Turn(msgspec.Struct, frozen=True):
     receipts: tuple[str, ...]
     deliveries: int = 1
     """How many times the first message was handed out, this time included."""
+    alone: bool = False
+    """Whether nothing else is to run beside it: an event of this agent was in a handler's hands when its host died."""
 
 
 class MessageBus(Protocol):
@@ -69,6 +71,16 @@ class MessageBus(Protocol):
 
     async def release(self, turn: Turn, after_seconds: float = 0.0) -> None:
         """Gives the turn's messages back unhandled, to be delivered again in the same order."""
+        ...
+
+    def begins(self, message_id: str) -> int:
+        """The event of this message is in a handler's hands from now on; answers how many hosts died while it was in
+        theirs. 0 where the broker cannot tell.
+        """
+        ...
+
+    def ended(self, message_id: str) -> None:
+        """The handler is done with it, and this host lives."""
         ...
 
     async def close(self) -> None:

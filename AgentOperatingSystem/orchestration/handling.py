@@ -25,6 +25,7 @@ from AgentOperatingSystem.storage.records import Row, Status
 
 _log = logging.getLogger(__name__)
 _decode = msgspec.json.decode
+_replace = msgspec.structs.replace
 
 
 class Interrupted(Exception):
@@ -64,12 +65,24 @@ class Handling:
         """Handles one event, or parks it where one before it in this turn blocks. Raises `Interrupted`."""
         if work.blocked:
             work.hold(case, work.blocked)
-        elif case.event.crashes >= work.rules.crash_limit:
-            work.end(case, End(Status.QUARANTINED, f"{case.event.crashes} hosts died while they handled it"))
         elif _answers_a_request(case.event) and await self._comes_too_late(work, case):
             work.end(case, End(Status.CANCELLED, "no request waits for this answer any more"))
         else:
-            await self._try(awake, work, case)
+            await self._in_hand(awake, work, case)
+
+    async def _in_hand(self, awake: Awake, work: Work, case: Case) -> None:
+        """One try, marked at the broker meanwhile: if this host dies of it, the next one knows which event it was."""
+        bus, name = self._parts.bus, case.message_id
+        crashes = bus.begins(name)
+        try:
+            if crashes > case.event.crashes:
+                case.event = _replace(case.event, crashes=crashes)
+            if case.event.crashes >= work.rules.crash_limit:
+                work.end(case, End(Status.QUARANTINED, f"{case.event.crashes} hosts died while they handled it"))
+            else:
+                await self._try(awake, work, case)
+        finally:
+            bus.ended(name)
 
     async def _try(self, awake: Awake, work: Work, case: Case) -> None:
         """One try: either all of its changes are in `work`, or a decision about its failure is."""

@@ -49,7 +49,7 @@ class Pump:
 
     async def _run(self) -> None:
         async for turn in self._bus.turns():
-            if _is_suspect(turn):
+            if turn.alone:
                 await self._alone(turn)
                 continue
             self._begin(turn)
@@ -87,7 +87,3 @@ class Pump:
             await self._bus.release(turn, STORE_PAUSE_SECONDS)
         except StoreError as error:
             _log.warning("%s: the turn comes back when the broker's lock runs out (%s)", turn.agent, error)
-
-
-def _is_suspect(turn: Turn) -> bool:
-    return any(message.event is not None and message.event.crashes for message in turn.messages)

@@ -19,7 +19,7 @@ from AgentOperatingSystem.events import (
     event_message,
     publication_message,
 )
-from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.ids import AgentId, message_id
 from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, Rules, order_of
 from AgentOperatingSystem.orchestration.routes import share_credits
 from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head, Row, Status
@@ -47,6 +47,13 @@ class Case:
         self.row = row
         self.key = row.key if row is not None else key or event.key
         self.fingerprint = fingerprint
+
+    @property
+    def message_id(self) -> str:
+        """The id of the message that carries it, or would."""
+        agent = self.event.agent
+        assert agent is not None
+        return message_id(agent.partition, self.key, self.event.generation)
 
     @property
     def attempt(self) -> int:

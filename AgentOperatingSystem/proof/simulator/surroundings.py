@@ -106,5 +106,11 @@ class HostBus:
     async def release(self, turn: Turn, after_seconds: float = 0.0) -> None:
         await self._host.operate("bus.release", lambda: self._broker.release(turn, after_seconds))
 
+    def begins(self, message_id: str) -> int:
+        return 0
+
+    def ended(self, message_id: str) -> None:
+        """The broker cannot tell, and asked nothing."""
+
     async def close(self) -> None:
         """The broker is the world's; a host only lets go of it."""
