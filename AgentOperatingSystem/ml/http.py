@@ -22,6 +22,7 @@ Headers: TypeAlias = Callable[[], Awaitable[Mapping[str, str]]]
 CONNECT_SECONDS = 10.0
 # One provider's connections in one process; more calls wait for one, within their own time.
 _LIMITS = httpx2.Limits(max_connections=256, max_keepalive_connections=32)
+ANSWER_BYTES_MAX = 64 << 20
 _REDACTED = "[redacted]"
 
 
@@ -69,7 +70,7 @@ class HttpEdge:
                 headers={"Content-Type": "application/json", **headers},
             ) as response:
                 if not response.is_success:
-                    raise self._refused(response.status_code, await response.aread(), response.headers, headers)
+                    raise self._refused(response.status_code, await _read(response), response.headers, headers)
                 async with aclosing(_pieces(response, framing)) as pieces:
                     async for piece in pieces:
                         yield piece
@@ -117,15 +118,24 @@ def decoded(who: str, content: bytes) -> Any:
 async def _pieces(response: httpx2.Response, framing: Framing | None) -> AsyncGenerator[bytes, None]:
     whole = response.headers.get("content-type", "").startswith("application/json")
     if framing is None or (framing == "events" and whole):  # a complaint with status 200 is not streamed
-        yield await response.aread()
+        yield await _read(response)
     elif framing == "events":
-        async for event in httpx2.EventSource(response, max_event_size=None):
+        async for event in httpx2.EventSource(response, max_event_size=ANSWER_BYTES_MAX):
             if event.data:
                 yield event.data.encode()
     else:
         async for line in response.aiter_lines():
             if line.strip():
                 yield line.encode()
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    content = bytearray()
+    async for chunk in response.aiter_bytes():
+        content += chunk
+        if len(content) > ANSWER_BYTES_MAX:
+            raise MalformedAnswer(f"{response.url.host} answered more than {ANSWER_BYTES_MAX} bytes")
+    return bytes(content)
 
 
 async def _until(deadline: float, steps: AsyncGenerator[T, None], late: Exception) -> AsyncGenerator[T, None]:

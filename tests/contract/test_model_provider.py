@@ -21,6 +21,7 @@ from AgentOperatingSystem.errors import (
     UnknownModel,
     UnsupportedRequest,
 )
+from AgentOperatingSystem.ml import http
 from AgentOperatingSystem.ml.messages import ImagePart, ToolCall, user
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import ModelDelta, ModelRequest, ModelResponse, Usage
@@ -418,6 +419,15 @@ async def test_malformed_tool_calls(
 async def test_an_answer_in_no_known_shape(model: ModelProvider, server: ModelServer, body: bytes) -> None:
     server.plan.append(Reply(body=body))
     with pytest.raises(MalformedAnswer):
+        await model.complete(QUESTION)
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end(
+    published: Published, model: ModelProvider, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "ANSWER_BYTES_MAX", 50)
+    server.plan.append(published.reply("text"))
+    with pytest.raises(MalformedAnswer, match="more than 50 bytes"):
         await model.complete(QUESTION)
 
 

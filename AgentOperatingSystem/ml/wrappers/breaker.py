@@ -41,4 +41,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except CircuitOpen as error:
-        raise ModelUnavailable(str(error), error.retry_after_seconds) from None
+        raise ModelUnavailable(str(error), error.retry_after_seconds) from error

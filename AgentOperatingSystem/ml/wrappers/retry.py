@@ -6,7 +6,7 @@ from random import random
 from typing import TypeVar
 
 from AgentOperatingSystem.clock import Clock
-from AgentOperatingSystem.errors import ModelUnavailable, RateLimited
+from AgentOperatingSystem.errors import CircuitOpen, ModelUnavailable, RateLimited
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import ModelDelta, ModelRequest, ModelResponse
 from AgentOperatingSystem.ml.wrappers.around import Around, begun, going_on
@@ -15,8 +15,8 @@ from AgentOperatingSystem.reliability import retry
 T = TypeVar("T")
 
 
-class _TooLong(Exception):
-    """The provider wants a longer rest than a turn should wait."""
+class _GivenUp(Exception):
+    """Another try within this turn makes no sense."""
 
     def __init__(self, error: RateLimited | ModelUnavailable) -> None:
         super().__init__(str(error))
@@ -26,8 +26,8 @@ class _TooLong(Exception):
 class Retrying(Around):
     """Up to `attempts_max` calls, with exponential back-off or what the provider asks for between them.
 
-    A provider that asks for more than `wait_seconds_max` is not waited for: its error passes, and the kernel lets the
-    whole agent rest without any event losing an attempt. The same after the last attempt.
+    A provider that asks for more than `wait_seconds_max` is not waited for, nor is an open circuit breaker: the error
+    passes, and the kernel lets the whole agent rest without any event losing an attempt. The same after the last try.
     """
 
     def __init__(
@@ -67,13 +67,14 @@ class Retrying(Around):
                 clock=self._clock,
                 jitter=self._jitter,
             )
-        except _TooLong as too_long:
-            raise too_long.error from None
+        except _GivenUp as given_up:
+            raise given_up.error from None
 
     async def _once(self, call: Callable[[], Awaitable[T]]) -> T:
         try:
             return await call()
         except (RateLimited, ModelUnavailable) as error:
-            if (error.after_seconds or 0.0) > self._wait_seconds_max:
-                raise _TooLong(error) from None
+            circuit_is_open = isinstance(error.__cause__, CircuitOpen)
+            if circuit_is_open or (error.after_seconds or 0.0) > self._wait_seconds_max:
+                raise _GivenUp(error) from None
             raise

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from AgentOperatingSystem.config import AOSConfig
-from AgentOperatingSystem.errors import ConfigurationError, NoModelConfigured, RateLimited, UnknownModel
+from AgentOperatingSystem.errors import (
+    ConfigurationError,
+    ModelUnavailable,
+    NoModelConfigured,
+    RateLimited,
+    UnknownModel,
+)
 from AgentOperatingSystem.ml.messages import ImagePart, user
 from AgentOperatingSystem.ml.records import ModelRequest, OutputSchema
 from AgentOperatingSystem.ml.registry import PROVIDERS, Models, model
@@ -153,17 +159,23 @@ async def test_a_long_429_is_left_to_the_kernel(tmp_path: Path) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_the_breaker_opens_on_tries_and_says_how_long(tmp_path: Path) -> None:
-    down = ", ".join(['{"error": "model-unavailable"}'] * 3)
+async def test_an_open_breaker_ends_the_tries(tmp_path: Path) -> None:
+    """Many agents that try again at a provider which is down are no storm: the first failures stop all of them."""
     system, reports = models(
         tmp_path,
-        f'[{down}, {{"text": "there"}}]',
-        model_breaker_failures=2,
-        model_breaker_seconds=3,
-        model_attempts_max=5,
+        '[{"when": "Hello", "error": "model-unavailable"}]',
+        model_breaker_failures=5,
+        model_breaker_seconds=20,
+        model_attempts_max=4,
     )
-    assert (await system.get().complete(QUESTION)).text == "there"
-    assert [report.outcome for report in reports] == ["model-unavailable"] * 3 + ["ok"]
+    found = await asyncio.gather(*(system.get().complete(QUESTION) for _ in range(100)), return_exceptions=True)
+    assert all(isinstance(error, ModelUnavailable) for error in found)
+    assert len(reports) == 5, "the others were not even begun"
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(ModelUnavailable, match="circuit breaker") as caught:
+        await system.get().complete(QUESTION)
+    assert asyncio.get_running_loop().time() == began, "at once"
+    assert 0 < (caught.value.after_seconds or 0) <= 20
 
 
 @pytest.mark.virtual_time
