@@ -29,7 +29,7 @@ router = APIRouter(prefix="/api/v1", tags=["streams"])
 POLL_SECONDS = 1.0
 REST_SECONDS = 0.02
 """The least time between two looks for news: under load, one look finds what many commits left."""
-PAGE = 100
+PAGE = 25
 HEARTBEAT_SECONDS = 15
 SEQUENCE_MAX = (1 << 63) - 1
 _STREAM = "text/event-stream"
