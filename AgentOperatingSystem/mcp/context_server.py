@@ -10,11 +10,11 @@ import msgspec
 
 from AgentOperatingSystem import storage
 from AgentOperatingSystem.clock import Clock, SystemClock
-from AgentOperatingSystem.errors import Conflict
+from AgentOperatingSystem.errors import AgentTerminated, Conflict
 from AgentOperatingSystem.events import check_memory_key, encode
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
-from AgentOperatingSystem.storage.records import Change, Committed, EventRow, Head, Page, Row
+from AgentOperatingSystem.storage.records import Change, Committed, Control, EventRow, Head, Page, Row
 
 INLINE_BYTES_MAX = 64 << 10
 _decode = msgspec.json.decode
@@ -119,6 +119,8 @@ class ContextMCPServer:
         """A commit outside of any turn; a lost race reads again, so that it can only add to what others wrote."""
         for _ in range(100):
             await self.initialize()
+            if self.head.control is Control.TERMINATED:
+                raise AgentTerminated(f"{self.agent} was terminated; nothing of it changes any more")
             now = self._clock.now()
             head = _replace(self.head, version=self.head.version + 1, updated_at=now)
             if state is not None:

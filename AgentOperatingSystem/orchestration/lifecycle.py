@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from AgentOperatingSystem.agents.timers import TIMER
 from AgentOperatingSystem.errors import AgentTerminated, Conflict, IllegalTransition, UnknownAgent
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
@@ -16,7 +17,7 @@ from AgentOperatingSystem.orchestration.control import RACES_MAX, commit_and_rin
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.reliability import StateMachine
-from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head, Status
+from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head, Row, Status
 
 STATES: Final = ("created", "initialized", "running", "sleeping", "paused", "stopped", "terminated")
 _LIVE: Final = ("created", "initialized", "running", "sleeping")
@@ -38,6 +39,7 @@ MOVES: Final = (
 """Every legal move. Asking for what is already so is legal and changes nothing."""
 _CONTROL: Final = {"paused": Control.PAUSED, "stopped": Control.STOPPED, "terminated": Control.TERMINATED}
 _DELETES_MAX: Final = 90
+_KINDS: Final = ("memory", TIMER)
 _replace = msgspec.structs.replace
 
 
@@ -85,20 +87,42 @@ class Lifecycle:
         raise Conflict(f"{agent}: lost the race for the head {RACES_MAX} times; the agent is too busy to {action}")
 
     async def purge(self, agent: AgentId) -> None:
-        """Deletes everything of a terminated agent but its tombstone."""
+        """Deletes everything of a terminated agent but its tombstone; who waits for an event of it is told.
+
+        Raises `IllegalTransition` where the agent is not terminated.
+        """
         store = self._parts.store
         while True:
             server = await self._kernel.awaken_fresh(agent)
-            events = await store.events(agent, limit=_DELETES_MAX)
-            memory = await store.rows(agent, "memory", limit=_DELETES_MAX)
-            if not events.items and not memory.items and not server.head.state and not server.head.state_blob:
+            if server.head.control is not Control.TERMINATED:
+                raise IllegalTransition(
+                    f"{agent} is not terminated: terminate it first, then delete what is left of it"
+                )
+            events = (await store.events(agent, limit=_DELETES_MAX)).items
+            rows = [row for kind in _KINDS for row in (await store.rows(agent, kind, limit=_DELETES_MAX)).items]
+            rows = rows[: _DELETES_MAX - len(events)]
+            bare = _replace(server.head, state=b"", state_blob="", backlog=0, next_tick=0.0, unrelayed=())
+            if not events and not rows and bare == server.head:
                 return
-            head = _replace(server.head, version=server.head.version + 1, state=b"", state_blob="")
-            keys = tuple(row.key for row in events.items if row.status is not Status.PARKED)
-            rows = tuple(_replace(row, value=None) for row in memory.items)
-            await server.commit(Change(head=head, etag=server.etag, deletes=keys, rows=rows))
-            if not keys and not rows:
-                return
+            try:
+                await self._delete(server, bare, events, rows)
+            except Conflict:
+                continue  # a turn has just cancelled what waited: look again
+
+    async def _delete(
+        self, server: ContextMCPServer, bare: Head, events: tuple[EventRow, ...], rows: list[Row]
+    ) -> None:
+        """One commit's worth; what a deleted row had still to send leaves before it."""
+        owed = [message for row in events if row.key in server.head.unrelayed for message in row.outputs]
+        if owed:
+            await self._parts.bus.send(owed)
+        head = _replace(bare, version=bare.version + 1)
+        gone = tuple(_replace(row, value=None) for row in rows)
+        await server.commit(Change(head=head, etag=server.etag, deletes=tuple(row.key for row in events), rows=gone))
+        for row in events:
+            if row.status is Status.PARKED:
+                ended = _replace(row, status=Status.CANCELLED, reason="the agent was terminated and deleted")
+                self._kernel.outcomes.tell(server.agent, ended)
 
     def _state(self, agent: AgentId, server: ContextMCPServer) -> str:
         if not server.etag:
