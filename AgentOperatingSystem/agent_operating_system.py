@@ -26,6 +26,7 @@ from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.messaging import embedded
+from AgentOperatingSystem.ml import running as running_models
 from AgentOperatingSystem.orchestration.applications import agents_of, routes_of
 from AgentOperatingSystem.orchestration.archive import Archivist
 from AgentOperatingSystem.orchestration.builtin import FunctionHandler, Unrouted
@@ -83,6 +84,7 @@ class AgentOperatingSystem:
     ) -> None:
         self.config = config or AOSConfig()
         self.clock = clock or SystemClock()
+        self.models = running_models.RunningModels(self.config, self.clock)
         self.registry = Registry(self.config.state_bytes_max)
         self.registry.register_system(Unrouted)
         self.registry.register_system(FunctionHandler)
@@ -100,6 +102,7 @@ class AgentOperatingSystem:
             return self
         self.parts = await self._embedded()
         storage.use(self.parts.store, self.parts.blobs)
+        running_models.use(self.models)
         self.kernel = Kernel(self.parts)
         self.mailroom = Mailroom(self.parts, self.kernel, self.routes, self.config.dedupe_days * DAY_SECONDS)
         self.message_bus = ApplicationBus(self.parts, self.mailroom, self.subscriptions, self.config.tenant, self.start)
@@ -141,6 +144,7 @@ class AgentOperatingSystem:
         for chore in self._chores:
             chore.cancel()
         storage.release(self.parts.store)
+        await running_models.release(self.models)
         await self.parts.bus.close()
         await self.parts.store.close()
         return late

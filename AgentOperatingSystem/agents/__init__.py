@@ -1,1 +1,27 @@
-"""Agents: what users subclass, and the system calls that their handlers receive."""
+"""Agents: what users subclass, and the system calls that their handlers receive.
+
+Names are loaded at first use (PEP 562), and AutoGen not before an agent thinks with it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from AgentOperatingSystem.agents.base_agent import BaseAgent
+    from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
+    from AgentOperatingSystem.agents.purpose_driven_agent import PurposeDrivenAgent
+    from AgentOperatingSystem.agents.team import AgentTeam
+
+_HOME = {
+    "AgentTeam": "team",
+    "BaseAgent": "base_agent",
+    "PerpetualAgent": "perpetual_agent",
+    "PurposeDrivenAgent": "purpose_driven_agent",
+}
+__all__ = ["AgentTeam", "BaseAgent", "PerpetualAgent", "PurposeDrivenAgent"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -44,7 +44,7 @@ class Registry:
         kind = agent if isinstance(agent, type) else type(agent)
         if not issubclass(kind, BaseAgent):
             raise ConfigurationError(f"{kind.__name__} is not an agent: derive it from BaseAgent")
-        name = kind.registered_name() if isinstance(agent, type) else agent.name
+        name = kind.registered_name() if isinstance(agent, type) else agent.address.name
         AgentId(name)
         if name.startswith("aos."):
             raise ConfigurationError(f"agent name {name!r}: names that begin with 'aos.' belong to the system")

@@ -1,0 +1,427 @@
+"""AutoGen 0.7.5, the only file that knows it: models, tools, single minds and teams as AutoGen's objects.
+
+`perpetual_agent` and `team` import it when they first think (`bridge.py`), and hand it plain values; `minds.Answer`
+comes back. What replaces AutoGen one day replaces this file.
+"""
+
+import asyncio
+import logging
+from base64 import b64decode
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from autogen_agentchat import conditions
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.base import AndTerminationCondition, ChatAgent, OrTerminationCondition, TerminationCondition
+from autogen_agentchat.messages import BaseChatMessage, HandoffMessage
+from autogen_agentchat.teams import MagenticOneGroupChat, RoundRobinGroupChat, SelectorGroupChat, Swarm
+from autogen_core import CancellationToken, FunctionCall, Image
+from autogen_core.models import (
+    ChatCompletionClient,
+    CreateResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    ModelFamily,
+    ModelInfo,
+    RequestUsage,
+    SystemMessage,
+    UserMessage,
+)
+from autogen_core.tools import BaseTool, FunctionTool, Tool, ToolSchema
+from pydantic import BaseModel
+
+from AgentOperatingSystem.agents.conditions import Condition
+from AgentOperatingSystem.agents.minds import Answer, Guard, MindSpec, Said, TeamSpec
+from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
+from AgentOperatingSystem.agents.rosters import misdirected
+from AgentOperatingSystem.errors import AOSError, ConfigurationError, Forbidden, UnsupportedRequest
+from AgentOperatingSystem.ml.messages import ImagePart, ModelMessage, Part, TextPart, ToolCall, system, user
+from AgentOperatingSystem.ml.messages import assistant as assistant_message
+from AgentOperatingSystem.ml.ports import ModelProvider
+from AgentOperatingSystem.ml.records import ModelRequest, ModelResponse, NamedTool, OutputSchema, ToolSpec
+
+T = TypeVar("T")
+Choice = Tool | Literal["auto", "required", "none"]
+Chat = RoundRobinGroupChat | SelectorGroupChat | Swarm | MagenticOneGroupChat
+
+# What a run fails with is raised to the kernel, which logs it once; AutoGen would log a traceback for each member.
+if logging.getLogger("autogen_core").level == logging.NOTSET:
+    logging.getLogger("autogen_core").setLevel(logging.CRITICAL)
+ChatAgent.register(PerpetualAgent)  # Swarm and MagenticOne take nothing that is no ChatAgent
+
+
+# --- models ---------------------------------------------------------------------------------------------------------
+
+
+class ModelClient(ChatCompletionClient):
+    """A model of our port as AutoGen's client. `failure` keeps the error of the last call: AutoGen's teams turn it into
+    text, and it says whether to try again.
+    """
+
+    def __init__(self, provider: ModelProvider) -> None:
+        self.provider = provider
+        self.failure: AOSError | None = None
+        self._last = RequestUsage(0, 0)
+        self._total = RequestUsage(0, 0)
+
+    async def create(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Tool | ToolSchema] = (),
+        tool_choice: Choice = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},  # AutoGen's signature; never changed
+        cancellation_token: CancellationToken | None = None,
+    ) -> CreateResult:
+        """The whole answer. Raises the port's `ModelError`s."""
+        request = request_of(messages, tools, tool_choice, json_output, extra_create_args)
+        response = await self._kept(self.provider.complete(request), cancellation_token)
+        return self._result(request, response)
+
+    async def create_stream(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Tool | ToolSchema] = (),
+        tool_choice: Choice = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},  # AutoGen's signature; never changed
+        cancellation_token: CancellationToken | None = None,
+    ) -> AsyncGenerator[str | CreateResult, None]:
+        """The answer's text in pieces, then the whole. Raises the port's `ModelError`s."""
+        request = request_of(messages, tools, tool_choice, json_output, extra_create_args)
+        async with aclosing(self.provider.stream(request)) as stream:
+            while True:
+                delta = await self._kept(anext(stream), cancellation_token)
+                if delta.response is not None:
+                    yield self._result(request, delta.response)
+                    return
+                if delta.text:
+                    yield delta.text
+
+    async def close(self) -> None:
+        """The model belongs to the system, which closes it."""
+
+    def actual_usage(self) -> RequestUsage:
+        return self._last
+
+    def total_usage(self) -> RequestUsage:
+        return self._total
+
+    def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()) -> int:
+        """An estimate, four characters for a token: the port has no tokenizer."""
+        characters = sum(len(str(message.content)) for message in messages)
+        return (characters + sum(len(str(spec_of(tool))) for tool in tools)) // 4
+
+    def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()) -> int:
+        """Raises `UnsupportedRequest` where the length of the model's context is not known."""
+        context = self.provider.capabilities.context_tokens
+        if context is None:
+            raise UnsupportedRequest(f"{self.provider.name}: the length of its context is not known; see models_file")
+        return context - self.count_tokens(messages, tools=tools)
+
+    @property
+    def capabilities(self) -> ModelInfo:
+        """AutoGen's older name for `model_info`."""
+        return self.model_info
+
+    @property
+    def model_info(self) -> ModelInfo:
+        can = self.provider.capabilities
+        return ModelInfo(
+            vision=can.vision,
+            function_calling=can.tools,
+            json_output=can.json_schema,
+            structured_output=can.json_schema,
+            family=ModelFamily.UNKNOWN,
+            multiple_system_messages=True,
+        )
+
+    async def _kept(self, call: Awaitable[T], token: CancellationToken | None) -> T:
+        """Waits for a call that AutoGen's token can break off, and keeps its error."""
+        running = asyncio.ensure_future(call)
+        if token is not None:
+            token.link_future(running)
+        try:
+            return await running
+        except AOSError as error:
+            self.failure = error
+            raise
+
+    def _result(self, request: ModelRequest, response: ModelResponse) -> CreateResult:
+        if request.json_schema is not None and response.finish_reason == "refusal":
+            response.value()  # raises: a verdict was asked, and there is none
+        usage = RequestUsage(response.usage.input_tokens or 0, response.usage.output_tokens or 0)
+        self._last = usage
+        self._total = RequestUsage(
+            self._total.prompt_tokens + usage.prompt_tokens, self._total.completion_tokens + usage.completion_tokens
+        )
+        calls = [FunctionCall(call.id, _json(call.arguments), call.name) for call in response.tool_calls]
+        return CreateResult(
+            finish_reason=_FINISH[response.finish_reason],
+            content=calls or response.text,
+            usage=usage,
+            cached=response.cache_hit,
+            thought=response.text if calls and response.text else None,
+        )
+
+
+_FINISH: dict[str, Literal["stop", "length", "function_calls", "content_filter"]] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "function_calls",
+    "refusal": "content_filter",
+}
+
+
+def request_of(
+    messages: Sequence[LLMMessage],
+    tools: Sequence[Tool | ToolSchema],
+    tool_choice: Choice,
+    json_output: bool | type[BaseModel] | None,
+    options: Mapping[str, Any],
+) -> ModelRequest:
+    """AutoGen's question in the port's words."""
+    schema: OutputSchema | None = None
+    if isinstance(json_output, type):
+        schema = OutputSchema(schema=json_output.model_json_schema(), name=json_output.__name__)
+    elif json_output:
+        schema = OutputSchema(schema={"type": "object"})
+    return ModelRequest(
+        messages=tuple(said for message in messages for said in messages_of(message)),
+        tools=tuple(spec_of(tool) for tool in tools),
+        tool_choice=tool_choice if isinstance(tool_choice, str) else NamedTool(tool_choice.name),
+        json_schema=schema,
+        options=dict(options),
+    )
+
+
+def spec_of(tool: Tool | ToolSchema) -> ToolSpec:
+    """A tool as the port describes it."""
+    schema = tool.schema if isinstance(tool, Tool) else tool
+    parameters: Any = schema.get("parameters") or {"type": "object", "properties": {}}
+    return ToolSpec(name=schema["name"], description=schema.get("description", ""), parameters=dict(parameters))
+
+
+def messages_of(message: LLMMessage) -> list[ModelMessage]:
+    """One of AutoGen's messages: a message of ours, or one for each tool's result."""
+    if isinstance(message, SystemMessage):
+        return [system(message.content)]
+    if isinstance(message, UserMessage):
+        return [user(*_parts(message))]
+    if isinstance(message, FunctionExecutionResultMessage):
+        return [
+            ModelMessage(
+                role="tool",
+                parts=(TextPart(result.content),),
+                tool_call_id=result.call_id,
+                tool_name=result.name,
+                failed=bool(result.is_error),
+            )
+            for result in message.content
+        ]
+    if isinstance(message.content, str):
+        return [assistant_message(message.content)]
+    calls = [ToolCall(call.id, call.name, msgspec.json.decode(call.arguments)) for call in message.content]
+    return [assistant_message(message.thought or "", *calls)]
+
+
+def _parts(message: UserMessage) -> list[str | Part]:
+    """Who speaks stands before the text, unless it is the user: the port's messages carry no names."""
+    content = [message.content] if isinstance(message.content, str) else message.content
+    parts: list[str | Part] = [part if isinstance(part, str) else _image(part) for part in content]
+    return parts if message.source == "user" else [f"{message.source}: ", *parts]
+
+
+def _image(image: Image) -> ImagePart:
+    described, _, encoded = image.data_uri.partition(",")
+    media_type = described.removeprefix("data:").partition(";")[0]
+    return ImagePart(data=b64decode(encoded), media_type=media_type)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+# --- tools ----------------------------------------------------------------------------------------------------------
+
+
+class GuardedTool(BaseTool[BaseModel, Any]):
+    """A tool that asks before it acts: a reason from the guard, and the model gets an error instead of a result."""
+
+    def __init__(self, inner: BaseTool[Any, Any], guard: Guard) -> None:
+        super().__init__(inner.args_type(), inner.return_type(), inner.name, inner.description)
+        self._inner = inner
+        self._guard = guard
+
+    async def run(self, args: BaseModel, cancellation_token: CancellationToken) -> Any:
+        reason = await self._guard(self.name, args.model_dump(mode="json"))
+        if reason:
+            raise Forbidden(f"{self.name} was not called: {reason}")
+        return await self._inner.run(args, cancellation_token)
+
+    def return_value_as_string(self, value: Any) -> str:
+        return self._inner.return_value_as_string(value)
+
+
+def tool_of(tool: Any, guard: Guard | None) -> BaseTool[Any, Any]:
+    """A Python function, or a tool of AutoGen's own, as AutoGen's tool. Raises `ConfigurationError`."""
+    if isinstance(tool, BaseTool):
+        made: BaseTool[Any, Any] = tool
+    elif callable(tool):
+        made = _function_tool(tool)
+    else:
+        raise ConfigurationError(f"{tool!r} is no tool: give a Python function with type hints")
+    return GuardedTool(made, guard) if guard is not None else made
+
+
+def _function_tool(function: Callable[..., Any]) -> FunctionTool:
+    try:
+        return FunctionTool(function, description=(function.__doc__ or "").strip())
+    except ValueError as error:
+        name = getattr(function, "__name__", repr(function))
+        raise ConfigurationError(f"tool {name}: {error}; its parameters and its result need type hints") from None
+
+
+# --- single minds ---------------------------------------------------------------------------------------------------
+
+
+class Mind:
+    """One AssistantAgent with its model."""
+
+    def __init__(self, spec: MindSpec) -> None:
+        self.client = ModelClient(spec.provider)
+        self.assistant = AssistantAgent(
+            spec.name,
+            self.client,
+            tools=[tool_of(tool, spec.guard) for tool in spec.tools],
+            handoffs=list(spec.handoffs),
+            description=spec.description,
+            system_message=spec.system_message,
+            max_tool_iterations=spec.tool_rounds_max,
+        )
+
+    async def run(self, task: str) -> Answer:
+        """One task, answered. Raises the model's error."""
+        result = await self.assistant.run(task=task)
+        state = await self.assistant.save_state()
+        return answer_of(result.messages, result.stop_reason, dict(state), self.client.total_usage())
+
+
+def answer_of(messages: Sequence[Any], stop_reason: str | None, state: dict[str, Any], usage: RequestUsage) -> Answer:
+    """What a run said, in plain values."""
+    said = [Said(each.source, each.to_text(), type(each).__name__) for each in messages]
+    spoken = [each for each, message in zip(said, messages, strict=True) if isinstance(message, BaseChatMessage)]
+    return Answer(
+        text=spoken[-1].text if spoken else "",
+        said=tuple(said),
+        stop_reason=stop_reason or "",
+        state=state,
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.completion_tokens,
+    )
+
+
+# --- teams ----------------------------------------------------------------------------------------------------------
+
+
+class Group:
+    """One of AutoGen's group chats, built from a specification, for one run after another."""
+
+    def __init__(self, spec: TeamSpec) -> None:
+        self.names = [member.name for member in spec.members]
+        self._minds = [Mind(member) for member in spec.members]
+        self._client = ModelClient(spec.provider)
+        self._kind = spec.kind
+        self._condition = condition_of(spec.condition)
+        self._chat = self._built(spec)
+        self._state: dict[str, Any] = {}
+
+    async def load(self, state: dict[str, Any]) -> None:
+        """Goes on from a state that was saved by a team of the same members."""
+        await self._chat.load_state(state)
+        self._state = state
+
+    async def run(self, task: str) -> Answer:
+        """One task, until a condition stops the team. Raises the model's error. What was broken off must be rebuilt."""
+        if self._condition is not None:
+            await self._condition.reset()  # a time-out counts from now
+        target = misdirected(self._state, self.names) if self._state and self._kind == "swarm" else ""
+        said = HandoffMessage(content=task, source="user", target=target) if target else task
+        for client in self._clients():
+            client.failure = None
+        before = self._used()
+        result = await self._finished(said)
+        used = self._used()
+        usage = RequestUsage(
+            used.prompt_tokens - before.prompt_tokens, used.completion_tokens - before.completion_tokens
+        )
+        self._state = dict(await self._chat.save_state())
+        return answer_of(result.messages, result.stop_reason, self._state, usage)
+
+    async def _finished(self, task: str | HandoffMessage) -> Any:
+        """The result. Cancelling it breaks off the call that is under way: AutoGen's own tasks would go on."""
+        token = CancellationToken()
+        running = asyncio.ensure_future(self._chat.run(task=task, cancellation_token=token))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            token.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            raise
+        except Exception as error:
+            raise self._cause(error) from None
+
+    def _cause(self, error: Exception) -> Exception:
+        """The error behind the text, traceback and all, that AutoGen makes of it."""
+        failures = [client.failure for client in self._clients() if client.failure is not None]
+        return failures[-1] if failures else RuntimeError(str(error).partition("\nTraceback")[0])
+
+    def _clients(self) -> list[ModelClient]:
+        return [self._client, *(mind.client for mind in self._minds)]
+
+    def _used(self) -> RequestUsage:
+        totals = [client.total_usage() for client in self._clients()]
+        return RequestUsage(sum(each.prompt_tokens for each in totals), sum(each.completion_tokens for each in totals))
+
+    def _built(self, spec: TeamSpec) -> Chat:
+        members: list[Any] = [mind.assistant for mind in self._minds]
+        named: dict[str, Any] = {"termination_condition": self._condition, "name": spec.name}
+        if spec.turns_max is not None:
+            named["max_turns"] = spec.turns_max
+        try:
+            if spec.kind == "round_robin":
+                return RoundRobinGroupChat(members, **named)
+            if spec.kind == "selector":
+                return SelectorGroupChat(members, self._client, **named, **spec.options)
+            if spec.kind == "swarm":
+                return Swarm(members, **named)
+            return MagenticOneGroupChat(members, self._client, **named, **spec.options)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"team {spec.name}: {error}") from None
+
+
+def condition_of(condition: Any) -> TerminationCondition | None:
+    """AutoGen's condition for one of ours; one of AutoGen's own is itself."""
+    if condition is None or isinstance(condition, TerminationCondition):
+        return condition
+    if not isinstance(condition, Condition):
+        raise ConfigurationError(f"{condition!r} is no termination condition: see agents/conditions.py")
+    if condition.parts:
+        parts = [part for each in condition.parts if (part := condition_of(each)) is not None]
+        return OrTerminationCondition(*parts) if condition.kind == "either" else AndTerminationCondition(*parts)
+    return _CONDITIONS[condition.kind](condition.value)
+
+
+_CONDITIONS: dict[str, Callable[[Any], TerminationCondition]] = {
+    "text": conditions.TextMentionTermination,
+    "source": lambda names: conditions.SourceMatchTermination(list(names)),
+    "messages": conditions.MaxMessageTermination,
+    "tokens": lambda total: conditions.TokenUsageTermination(max_total_token=total),
+    "timeout": conditions.TimeoutTermination,
+    "handoff": conditions.HandoffTermination,
+    "text_message": conditions.TextMessageTermination,
+}
