@@ -198,6 +198,9 @@ class Kernel:
         """
         if not awake.owed and not applied:
             return
+        known = awake.server.head.version
+        if any(row.outputs and row.version > known for row in applied.values()):
+            raise Conflict(f"{awake.server.agent}: another host committed while this one read what is applied")
         rows = await self._recorded(awake.server.agent, tuple(key for key in awake.owed if key not in paid))
         rows |= {key: row for key, row in applied.items() if key not in paid and key not in rows}
         outputs = [message for row in sorted(rows.values(), key=_version) for message in row.outputs]

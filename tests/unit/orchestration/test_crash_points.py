@@ -5,7 +5,7 @@ The seeds at which the simulator fell are named in each test; `tests/simulation`
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -82,11 +82,19 @@ class Store(MemoryAgentStore):
         super().__init__()
         self.refuse: list[str] = []
         self.commits = 0
+        self.meanwhile: list[Callable[[], Awaitable[None]] | None] = []
+        """What happens before the next reads of events' rows."""
 
     async def commit(self, change: Change) -> Committed:
         self._meet("commit")
         self.commits += 1
         return await super().commit(change)
+
+    async def event(self, agent: AgentId, key: str) -> EventRow | None:
+        happens = self.meanwhile.pop(0) if self.meanwhile else None
+        if happens is not None:
+            await happens()
+        return await super().event(agent, key)
 
     async def row(self, agent: AgentId, kind: str, name: str) -> bytes | None:
         self._meet("row")
@@ -268,6 +276,24 @@ async def test_debts_are_paid_in_the_order_of_the_commits(system: System) -> Non
     system.bus.broken = False
     await system.host().deliver(Turn(WORKER, messages, tuple(message.id for message in messages), deliveries=2))
     system.bus.expire(arrival)
+    await system.finish()
+    assert await system.heard() == ["first", "second"]
+
+
+async def test_a_debt_is_not_paid_in_part_while_another_host_commits(system: System) -> None:
+    """Seed 1355: read before that commit, the first event seemed fresh, and what the second had sent left alone."""
+    await system.accept("1", send="first")
+    await system.accept("2", send="second")
+    turn = await system.next()
+
+    async def other_host_commits_and_dies() -> None:
+        system.bus.broken = True
+        with pytest.raises(StoreUnavailable):
+            await system.host().deliver(turn)
+        system.bus.broken = False
+
+    system.store.meanwhile = [None, other_host_commits_and_dies]
+    await system.host().deliver(Turn(turn.agent, turn.messages, turn.receipts, deliveries=2))
     await system.finish()
     assert await system.heard() == ["first", "second"]
 
