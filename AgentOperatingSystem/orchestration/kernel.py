@@ -63,7 +63,7 @@ class Kernel:
             try:
                 awake = await self._awaken(turn.agent)  # 1  the head and its ETag: no read while it is warm
                 work = await self._handle(awake, turn, applied)  # 2, 3  drop what is applied, handle the rest
-                await self._pay(awake, applied, paid)  # what was committed before leaves before what comes now
+                await self._pay(awake, turn, applied, paid)  # what was committed before leaves before what comes now
                 relayed = await self._commit(awake, work, turn)  # 4  THE COMMIT. Before it nothing has happened;
                 break  #                                                after it everything has.
             except (Conflict, Interrupted):
@@ -191,7 +191,7 @@ class Kernel:
 
     # --- 5 relay --------------------------------------------------------------------------------------------
 
-    async def _pay(self, awake: Awake, applied: dict[str, EventRow], paid: set[str]) -> None:
+    async def _pay(self, awake: Awake, turn: Turn, applied: dict[str, EventRow], paid: set[str]) -> None:
         """Sends what earlier turns committed and perhaps never sent, in the order of their commits: of the events that
         this turn brings again, and of those that no message would bring again (they were parked, or are a timer's
         runs).
@@ -203,7 +203,9 @@ class Kernel:
             raise Conflict(f"{awake.server.agent}: another host committed while this one read what is applied")
         rows = await self._recorded(awake.server.agent, tuple(key for key in awake.owed if key not in paid))
         rows |= {key: row for key, row in applied.items() if key not in paid and key not in rows}
-        outputs = [message for row in sorted(rows.values(), key=_version) for message in row.outputs]
+        place = {message.event.key: number for number, message in enumerate(turn.messages) if message.event}
+        ordered = sorted(rows.values(), key=lambda row: (row.version, place.get(row.key, -1)))
+        outputs = [message for row in ordered for message in row.outputs]
         if outputs:
             await self.parts.bus.send(outputs)
         paid.update(rows)
@@ -224,10 +226,6 @@ class Kernel:
         if messages:
             await self.parts.bus.send(messages)
         await self.parts.bus.settle(turn)
-
-
-def _version(row: EventRow) -> int:
-    return row.version
 
 
 def _is_strict(kind: AgentType | None) -> bool:
