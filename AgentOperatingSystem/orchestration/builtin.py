@@ -12,9 +12,9 @@ from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.errors import InvalidHandler, Quarantine
 from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.orchestration.routes import UNROUTED
 
 HANDLER = "aos.handler"
-UNROUTED = "aos.unrouted"
 Handler = Callable[[Any], Any]
 
 
@@ -24,6 +24,10 @@ class Unrouted(BaseAgent):
     name = UNROUTED
 
     async def on_event(self, event: Event, context: Context) -> Any:
+        if event.topic:
+            raise Quarantine(
+                f"a subscriber of {event.topic!r} has a key template that makes no key of this publication"
+            )
         raise Quarantine(
             f"no declared route matches type {event.type!r}, source {event.source!r}, subject {event.subject!r}"
         )

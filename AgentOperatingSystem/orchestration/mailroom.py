@@ -99,14 +99,16 @@ class Mailroom:
         if head is not None and head.control is Control.TERMINATED:
             raise AgentTerminated(f"{agent} was terminated; it accepts nothing more")
 
-    async def accept(self, event: Event) -> tuple[Event, EventRow | None]:
+    async def accept(self, event: Event, *, sent_again: bool = False) -> tuple[Event, EventRow | None]:
         """Makes an event durable in its mailbox; answers it as addressed, and its row where it was accepted before.
 
-        Raises as `process` does.
+        `sent_again` is for an event that was accepted once and kept aside since: its age matters no more. Raises as
+        `process` does.
         """
         event = self.admit(event)
         assert event.agent is not None
-        self._check_age(event)
+        if not sent_again:
+            self._check_age(event)
         mark = fingerprint(event)
         known = await self._parts.store.event(event.agent, event.key)
         if known is None:

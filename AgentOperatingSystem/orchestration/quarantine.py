@@ -8,11 +8,11 @@ from AgentOperatingSystem.errors import Conflict, UnknownEvent
 from AgentOperatingSystem.events import Event, fingerprint
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
-from AgentOperatingSystem.orchestration.builtin import UNROUTED
 from AgentOperatingSystem.orchestration.control import RACES_MAX, commit_and_ring
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.mailroom import Mailroom
 from AgentOperatingSystem.orchestration.parts import Parts
+from AgentOperatingSystem.orchestration.routes import UNROUTED
 from AgentOperatingSystem.storage.records import Change, EventRow, Page, Status
 
 _replace = msgspec.structs.replace
@@ -41,13 +41,13 @@ class QuarantineDesk:
         """Puts the event back into its mailbox with all its attempts, or routes an unrouted one again; `data` replaces
         its payload.
 
-        Raises `UnknownEvent`; redriving twice is refused the second time by that.
+        Raises `UnknownEvent` (redriving twice is refused the second time by that), `InvalidEvent`, `TooLarge`.
         """
         row = await self.show(agent, key)
         if agent.name == UNROUTED:
             return await self._route_again(row, data)
         event = _replace(row.event, generation=row.event.generation + 1, crashes=0)
-        return await self._move(agent, key, Status.PARKED, "redriven", _edited(event, data))
+        return await self._move(agent, key, Status.PARKED, "redriven", self._edited(event, data))
 
     async def drop(self, agent: AgentId, key: str, reason: str = "") -> EventRow:
         """Ends the event as cancelled; its row and its dedupe mark stay."""
@@ -56,8 +56,8 @@ class QuarantineDesk:
 
     async def _route_again(self, row: EventRow, data: Any) -> EventRow:
         """A new sending through the routes as they are now; only then the kept one ends."""
-        event = _edited(_replace(row.event, agent=None, generation=row.event.generation + 1), data)
-        sent, _ = await self._mailroom.accept(event)
+        event = self._edited(_replace(row.event, agent=None, generation=row.event.generation + 1), data)
+        sent, _ = await self._mailroom.accept(event, sent_again=True)
         if sent.agent is not None and sent.agent.name == UNROUTED:
             return row
         assert row.event.agent is not None
@@ -102,6 +102,5 @@ class QuarantineDesk:
         )
         return moved, Change(head=head, etag=server.etag, updates=(moved,))
 
-
-def _edited(event: Event, data: Any) -> Event:
-    return event if data is msgspec.UNSET else _replace(event, data=data)
+    def _edited(self, event: Event, data: Any) -> Event:
+        return event if data is msgspec.UNSET else self._mailroom.stamp(_replace(event, data=data))

@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
-from AgentOperatingSystem.errors import ConfigurationError, InvalidInput
+from AgentOperatingSystem.errors import ConfigurationError, InvalidAgentId, InvalidInput
 from AgentOperatingSystem.events import Event, matches, pattern
 from AgentOperatingSystem.ids import AgentId
 
 _FIELD = re.compile(r"\{([^{}|]+)(?:\|([^{}|]+))?\}")
+UNROUTED = "aos.unrouted"
+"""The agent that keeps what nobody can be given."""
 _FIELDS = ("data", "id", "source", "subject", "topic", "type")
 _replace = msgspec.structs.replace
 
@@ -64,8 +66,9 @@ def choose(routes: list[Route], event: Event) -> Event | None:
     """The event, addressed by the first route that accepts it and whose key can be filled; None where there is none."""
     for route in routes:
         key = fill(route.key, event) if route.accepts(event) else None
-        if key is not None:
-            return event.to(AgentId(route.agent, key, event.tenant))
+        agent = _address(route.agent, key, event.tenant) if key is not None else None
+        if agent is not None:
+            return event.to(agent)
     return None
 
 
@@ -73,16 +76,25 @@ def copies(subscriptions: list[Subscription], publication: Event) -> list[Event]
     """One copy of a publication per distinct one of its subscribers, with ids of their own that are the same at every
     try.
 
-    The sender never hears itself. Credits are shared among the copies.
+    The sender never hears itself. Credits are shared among the copies. Where a key template gives what can be no
+    agent's key, the copy is kept among the unrouted events.
     """
     recipients: dict[AgentId, None] = {}
     for subscription in subscriptions:
         key = fill(subscription.key, publication, missing="unknown") or ""
-        agent = AgentId(subscription.agent, key, publication.tenant)
+        agent = _address(subscription.agent, key, publication.tenant) or AgentId(UNROUTED, "", publication.tenant)
         if publication.source != f"/agents/{agent}":
             recipients[agent] = None
     shares = share_credits(publication.credits, len(recipients))
     return [_replace(publication.to(agent), credits=share) for agent, share in zip(recipients, shares, strict=True)]
+
+
+def _address(agent: str, key: str, tenant: str) -> AgentId | None:
+    """The address; None where the key is none, because it is too long or not printable."""
+    try:
+        return AgentId(agent, key, tenant)
+    except InvalidAgentId:
+        return None
 
 
 def share_credits(credits: int, parts: int) -> list[int]:
@@ -142,4 +154,4 @@ def unrouted(event: Event) -> Event:
     """The event, addressed to the agent that keeps what no route matches."""
     if event.agent is not None:
         raise InvalidInput(f"event {event.id} has a recipient")
-    return event.to(AgentId("aos.unrouted", "", event.tenant))
+    return event.to(AgentId(UNROUTED, "", event.tenant))
