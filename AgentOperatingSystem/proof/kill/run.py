@@ -16,7 +16,7 @@ from pathlib import Path
 from AgentOperatingSystem.errors import AOSError
 from AgentOperatingSystem.proof.kill.hosts import Host, pipes
 from AgentOperatingSystem.proof.kill.points import POINTS
-from AgentOperatingSystem.proof.kill.verdict import judge
+from AgentOperatingSystem.proof.kill.verdict import disorders, judge
 from AgentOperatingSystem.proof.kill.work import TALLIES
 from AgentOperatingSystem.proof.report import Report
 
@@ -39,6 +39,9 @@ class Campaign:
     def __init__(self, folder: Path, kills: int, hosts: int, split: bool, seed: int) -> None:
         self.kills: Counter[str] = Counter()
         self.answered: list[int] = []
+        """In the order of the answers."""
+        self.known: dict[int, int] = {}
+        """How many answers there were when an event was first sent."""
         self._folder = folder
         self._wanted = kills
         self._split = split
@@ -87,6 +90,7 @@ class Campaign:
 
     def _fresh(self) -> int:
         self._next += 1
+        self.known[self._next - 1] = len(self.answered)
         return self._next - 1
 
     def _strike(self) -> bool:
@@ -134,6 +138,8 @@ def run_kills(kills: int, *, seed: int = 0, hosts: int = 1, split: bool = False,
     finished = campaign.run()
     verdict = judge(folder, campaign.sent, split)
     failures = verdict.failures + ([] if finished else ["the hosts stopped answering"])
+    if hosts == 1:  # two hosts that take turns keep each event's effect, but promise no order between their doors
+        failures += disorders(verdict.applied, campaign.answered, campaign.known)
     report = Report(
         faults=campaign.kills.total(),
         events=campaign.sent,

@@ -25,8 +25,13 @@ class Verdict:
     applied_twice: int
     stuck: int
     failures: list[str]
-    outcome: list[tuple[int, list[int]]]
-    """What each tally has counted, sorted: the same whatever was killed."""
+    applied: list[list[int]]
+    """What each tally has counted, in the order in which it was applied."""
+
+    @property
+    def outcome(self) -> list[tuple[int, list[int]]]:
+        """What each tally has counted, sorted: the same whatever was killed."""
+        return [(place, sorted(some)) for place, some in enumerate(self.applied)]
 
 
 def judge(folder: Path, events: int, split: bool) -> Verdict:
@@ -68,8 +73,21 @@ def _compare(
         ids = {f"e{number}" for number in expected}
         lost += _missing(f"whose {name} was lost", ids - set(ledger), failures)
         twice += _missing(f"whose {name} came twice", {one for one, times in ledger.items() if times > 1}, failures)
-    outcome = [(place, sorted(some)) for place, some in enumerate(numbers)]
-    return Verdict(lost, twice, stuck, failures, outcome)
+    return Verdict(lost, twice, stuck, failures, numbers)
+
+
+def disorders(applied: list[list[int]], answered: list[int], known: dict[int, int]) -> list[str]:
+    """Events that overtook one that was answered before they were sent.
+
+    `answered` is in the order of the answers; `known[n]` says how many of them there were when event n was first sent.
+    """
+    found = []
+    for numbers in applied:
+        place = {number: at for at, number in enumerate(numbers)}
+        for number in numbers:
+            earlier = [other for other in answered[: known[number]] if place.get(other, -1) > place[number]]
+            found += [f"event {number} was applied before {other}, which was accepted before it" for other in earlier]
+    return found
 
 
 def _missing(what: str, found: set[Any], failures: list[str]) -> int:
