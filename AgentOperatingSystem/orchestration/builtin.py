@@ -6,6 +6,7 @@ Both are ordinary agents: their events are deduped, retried, quarantined and sho
 import importlib
 import inspect
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, ClassVar
 
 from AgentOperatingSystem.agents.base_agent import BaseAgent
@@ -47,13 +48,15 @@ class FunctionHandler(BaseAgent):
 
 
 def handler_name(handler: Handler) -> str:
-    """`module:qualname` of a function that can be found again after a restart.
+    """`module:qualname` of a function, static method or class method, that can be found again after a restart.
 
-    A method of an agent object is named by its class; a method of the system's own objects likewise. Raises
-    `InvalidHandler` for closures, lambdas and local functions.
+    Raises `InvalidHandler` for closures, lambdas, local functions and methods of objects: an agent subscribes by its
+    address.
     """
     module, qualname = getattr(handler, "__module__", ""), getattr(handler, "__qualname__", "")
-    if not module or not qualname or "<" in qualname:
+    owner = getattr(handler, "__self__", None)
+    of_an_object = owner is not None and not isinstance(owner, type | ModuleType)
+    if not module or not qualname or "<" in qualname or of_an_object:
         raise InvalidHandler(
             f"handler {qualname or handler!r} cannot be found again after a restart: "
             "use a function at the top level of a module"
