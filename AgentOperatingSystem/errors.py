@@ -10,6 +10,7 @@
     ├── NotFound                       UnknownAgent · UnknownEvent · UnknownSchedule · BlobNotFound
     ├── Refused                        the request is fine, the moment or the caller is not
     │   ├── Unauthorized · Forbidden
+    │   │                  └── AddressRefused   a URL leads to where nothing may be fetched from
     │   ├── EventInFlight · IllegalTransition · AgentTerminated · RequestTimedOut
     │   └── Overloaded · CircuitOpen · Draining      (carry retry_after_seconds)
     ├── StoreError
@@ -167,6 +168,12 @@ class Forbidden(Refused):
     """The caller is known, but may not do this."""
 
     code, status = "forbidden", 403
+
+
+class AddressRefused(Forbidden):
+    """A URL leads to a place that nothing may be fetched from; no connection was made to it."""
+
+    code = "address-refused"
 
 
 class EventInFlight(Refused):
