@@ -81,7 +81,8 @@ class GitHub:
         query = {"topic": "*.changed", "after": "0"}
         with self._http.stream("GET", "/api/v1/publications", params=query, timeout=None) as answer:
             for event in httpx2.EventSource(answer):
-                yield json.loads(event.data)
+                if event.data:  # the first block only says where the stream begins
+                    yield json.loads(event.data)
 
     def desk(self) -> list[tuple[str, dict[str, Any]]]:
         """Every agent of the desk that has handled something, with its committed state."""
