@@ -39,7 +39,7 @@ def killed(folder: Path) -> list[str]:
         assert desk.stdout is not None
         for line in desk.stdout:
             lines.append(line)
-            if sum(".changed" in each for each in lines) == KILLED_AFTER:
+            if sum(".changed" in each for each in lines) == KILLED_AFTER or "What the agents remember" in line:
                 desk.kill()
                 break
     return lines
