@@ -45,7 +45,9 @@ async def _live(folder: Path, send: bool) -> None:
 
 
 def life(folder: Path, *, send: bool = False) -> int | None:
-    process = multiprocessing.get_context("spawn").Process(target=live, args=(folder, send))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["AgentOperatingSystem.proof.kill.child"])
+    process = context.Process(target=live, args=(folder, send))
     process.start()
     process.join(60)
     return process.exitcode
