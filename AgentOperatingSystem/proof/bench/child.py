@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from AgentOperatingSystem.errors import AOSError
+from AgentOperatingSystem.hosting import garbage
 from AgentOperatingSystem.proof.bench.contestant import make
 from AgentOperatingSystem.proof.bench.runner import run
 from AgentOperatingSystem.proof.bench.scenarios import Scenario
@@ -44,6 +45,7 @@ class Order:
 def figures(order: Order) -> Mapping[str, float | None]:
     """Runs the order here and now."""
     contestant = make(order.factory)
+    garbage.calm()
     folder = Path(order.folder)
     return asdict(asyncio.run(run(contestant, order.scenario, order.events, folder, order.seconds_max)))
 
