@@ -203,8 +203,8 @@ class Kernel:
             raise Conflict(f"{awake.server.agent}: another host committed while this one read what is applied")
         rows = await self._recorded(awake.server.agent, tuple(key for key in awake.owed if key not in paid))
         rows |= {key: row for key, row in applied.items() if key not in paid and key not in rows}
-        place = {message.event.key: number for number, message in enumerate(turn.messages) if message.event}
-        ordered = sorted(rows.values(), key=lambda row: (row.version, place.get(row.key, -1)))
+        place = list(dict.fromkeys(message.event.key for message in turn.messages if message.event))
+        ordered = sorted(rows.values(), key=lambda row: (row.version, place.index(row.key) if row.key in place else -1))
         outputs = [message for row in ordered for message in row.outputs]
         if outputs:
             await self.parts.bus.send(outputs)
