@@ -1,6 +1,7 @@
 """`POST` and `GET` of events: the way in for everybody who speaks HTTP, and the way back to what became of an event."""
 
 import asyncio
+from itertools import count
 from secrets import token_hex
 from typing import Any
 
@@ -25,6 +26,11 @@ from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId, event_key
 
 DEFAULT_SOURCE = "/http"
+_PROCESS = token_hex(12)
+"""Random, once per process: an id is this and a number, because a call for random bytes per event costs more than all
+else here.
+"""
+_numbers = count()
 
 
 class EventIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,7 +154,7 @@ async def _accepted(door: Door, event: Event) -> Accepted | Refusal:
 
 def _id_of(said: EventIn, idempotency_key: str | None) -> str:
     if idempotency_key is None:
-        return said.id or token_hex(16)
+        return said.id or f"{_PROCESS}{next(_numbers):08x}"
     if said.id and said.id != idempotency_key:
         raise InvalidInput(f"Idempotency-Key {idempotency_key[:80]!r} and the event's id {said.id[:80]!r} differ")
     return idempotency_key

@@ -39,6 +39,19 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        try:
+            self._check(scope)
+            short_cut = self._short_cut(scope)
+            if short_cut is not None:
+                await short_cut(scope, receive, send)
+            else:
+                await self._by_the_routes(scope, receive, send)
+        except ClientDisconnect:
+            return
+        except Exception as error:  # a short cut sends nothing before it is through, the routes raise nothing after
+            await send_problem(send, error)
+
+    async def _by_the_routes(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
         async def sending(message: Message) -> None:
@@ -47,15 +60,12 @@ class Guard:
             await send(message)
 
         try:
-            self._check(scope)
-            await (self._short_cut(scope) or self._app)(scope, receive, sending)
-        except ClientDisconnect:
-            return
-        except Exception as error:
-            if started:
-                _log.exception("%s %s failed in the middle of its answer", scope["method"], scope["path"])
+            await self._app(scope, receive, sending)
+        except Exception:
+            if not started:
                 raise
-            await send_problem(send, error)
+            _log.exception("%s %s failed in the middle of its answer", scope["method"], scope["path"])
+            raise ClientDisconnect from None  # nothing more can be said; the server closes the connection
 
     def _short_cut(self, scope: Scope) -> ASGIApp | None:
         """The busiest of all routes, found without a look at the others."""

@@ -1,14 +1,18 @@
 """Every error is a problem document; none shows a traceback."""
 
 import logging
+from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 from fastapi import FastAPI
+from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from AgentOperatingSystem.api.problems import problem_of
 from AgentOperatingSystem.errors import AOSError, Overloaded, UnknownAgent
+from tests.servers import serving
+from tests.unit.api.conftest import HEADERS
 
 
 def test_our_own_errors_say_what_they_are() -> None:
@@ -42,3 +46,21 @@ async def test_a_failure_of_our_own_is_logged_and_not_shown(
     assert "secret" not in answer.text
     assert "Traceback" not in answer.text
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
+
+
+async def test_a_failure_in_the_middle_of_an_answer_breaks_it_off(
+    app: FastAPI, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def halves() -> AsyncIterator[bytes]:
+        yield b"the first half"
+        raise ZeroDivisionError
+
+    async def fails(request: object) -> StreamingResponse:
+        return StreamingResponse(halves())
+
+    app.router.routes.append(Route("/fails", fails))
+    async with serving(app) as url, httpx2.AsyncClient(base_url=url, headers=HEADERS) as client:
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await client.get("/fails")
+        assert (await client.get("/health/ready")).status_code == 200
+    assert "GET /fails failed in the middle of its answer" in caplog.text
