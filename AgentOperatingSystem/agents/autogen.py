@@ -281,9 +281,9 @@ def tool_of(tool: Any, guard: Guard | None) -> BaseTool[Any, Any]:
 def _function_tool(function: Callable[..., Any]) -> FunctionTool:
     try:
         return FunctionTool(function, description=(function.__doc__ or "").strip())
-    except ValueError as error:
+    except (KeyError, NameError, TypeError, ValueError) as error:  # each is how AutoGen finds a missing hint
         name = getattr(function, "__name__", repr(function))
-        raise ConfigurationError(f"tool {name}: {error}; its parameters and its result need type hints") from None
+        raise ConfigurationError(f"tool {name}: its parameters and its result need type hints ({error})") from None
 
 
 # --- single minds ---------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ class PerpetualAgent(BaseAgent):
         self._mind: Any = None
         self._saved: Any = None
         self._member: Any = None
-        if "autogen_agentchat" in sys.modules:
+        if sys.modules.get("autogen_agentchat") is not None:
             bridge()  # makes this class a ChatAgent in AutoGen's eyes
 
     def __init_subclass__(cls, **named: Any) -> None:

@@ -22,6 +22,8 @@ from AgentOperatingSystem.ml.running import provider_of
 
 JOIN = "team.join"
 LEAVE = "team.leave"
+TURNS_MAX = 100
+"""Turns after which a team stops whose condition was never met, where it names no `turns_max`."""
 
 
 class Newcomer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -52,9 +54,10 @@ class AgentTeam(BaseAgent):
     """A team as an agent (specification rows 46 to 50).
 
     `kind` is AutoGen's group chat: `round_robin`, `selector`, `swarm` or `magentic_one`. It stops when
-    `termination_condition` (`agents/conditions.py`, or AutoGen's own) is met or after `turns_max` turns; all but
-    `magentic_one` need one of the two. `model` is that of the selector and of MagenticOne's orchestrator. An event's
-    result is `{"text", "stop_reason", "messages", "input_tokens", "output_tokens"}`.
+    `termination_condition` (`agents/conditions.py`, or AutoGen's own) is met or after `turns_max` turns (100 where none
+    is given, 20 for `magentic_one`); all but `magentic_one` need one of the two. `model` is that of the selector and of
+    MagenticOne's orchestrator. An event's result is `{"text", "stop_reason", "messages", "input_tokens",
+    "output_tokens"}`.
 
     Members change between events: `team.join` (data as `Newcomer`) and `team.leave` (`{"name": …}`) are kept with the
     state; `add_member` and `remove_member` change what the code says. A new member reads the whole conversation before
@@ -147,7 +150,7 @@ class AgentTeam(BaseAgent):
             members=tuple(member.spec() for member in self.roster()),
             provider=provider_of(self.model),
             condition=self.termination_condition,
-            turns_max=self.turns_max,
+            turns_max=self.turns_max or (None if self.kind == "magentic_one" else TURNS_MAX),
             options=self.options,
         )
 
