@@ -81,7 +81,10 @@ def _tick_due(work: Work) -> bool:
 
 
 async def _ticks(store: AgentStore, work: Work) -> list[Case]:
-    """The runs of all timers that are due, with their rows moved on to the next run in the same change."""
+    """The runs of all timers that are due, with their rows moved on to the next run in the same change.
+
+    A timer that was set once more to a time at which it ran makes no second run.
+    """
     events: list[Event] = []
     first = math.inf
     for timer in await _timers(store, work):
@@ -91,7 +94,7 @@ async def _ticks(store: AgentStore, work: Work) -> list[Case]:
             work.set_timer(timer.name, msgspec.structs.replace(timer, due=next_due) if next_due is not None else None)
         first = min(first, next_due if next_due is not None else math.inf)
     work.next_tick_is(first if first < math.inf else 0.0)
-    return [Case(event) for event in events]
+    return [Case(event) for event in events if await store.event(work.head.agent, event.key) is None]
 
 
 async def _timers(store: AgentStore, work: Work) -> list[Timer]:
