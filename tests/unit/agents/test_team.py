@@ -10,34 +10,14 @@ from autogen_agentchat.conditions import MaxMessageTermination
 from AgentOperatingSystem import BaseAgent, Context, Event
 from AgentOperatingSystem.agents import AgentTeam, PerpetualAgent, conditions
 from AgentOperatingSystem.agents.conditions import Condition
-from AgentOperatingSystem.agents.minds import TeamKind
 from AgentOperatingSystem.agents.rosters import fitted
 from AgentOperatingSystem.errors import ConfigurationError, EventFailed, RateLimited
 from AgentOperatingSystem.ml.records import ModelResponse, Usage
 from AgentOperatingSystem.ml.scripted import Late, ScriptedModel
-from tests.unit.agents.minds import hands_over, member, says, system, tell
+from tests.unit.agents.minds import member, says, system, tell
+from tests.unit.agents.teams import KINDS, made, team, undated
 
 Told = list[tuple[str, str]]
-
-
-def team(kind: TeamKind = "round_robin", names: str = "abc", until: Any = None, **named: Any) -> AgentTeam:
-    """A team whose members answer by what they have heard."""
-    model = ScriptedModel(says)
-    members = [member(name, model) for name in names]
-    until = until or conditions.messages(3)
-    return AgentTeam(members, termination_condition=until, kind=kind, agent_id="team", model=model, **named)
-
-
-def swarm() -> AgentTeam:
-    """`a` hands over to `b`, who hands over to the user."""
-    model = ScriptedModel(hands_over)
-    members = [member("a", model, handoffs=["b"]), member("b", model, handoffs=["user"])]
-    until = conditions.handoff("user") | conditions.text("all done")
-    return AgentTeam(members, termination_condition=until, kind="swarm", agent_id="team", model=model)
-
-
-def magentic() -> AgentTeam:
-    return team("magentic_one", until=conditions.messages(40))
 
 
 def told(result: Any) -> Told:
@@ -47,7 +27,6 @@ def told(result: Any) -> Told:
 
 # --- after a restart ------------------------------------------------------------------------------------------------
 
-KINDS = {"round_robin": team, "selector": lambda: team("selector"), "swarm": swarm, "magentic_one": magentic}
 TASKS = ["one", "two", "three", "finish"]
 
 
@@ -56,18 +35,11 @@ async def ran(folder: Path, kind: str, tasks_per_host: int) -> tuple[list[Told],
     said: list[Told] = []
     state: Any = None
     for begin in range(0, len(TASKS), tasks_per_host):
-        async with system(folder, KINDS[kind]()) as aos:
+        async with system(folder, made(kind)) as aos:
             for task in TASKS[begin : begin + tasks_per_host]:
                 said.append(told(await tell(aos, "team", task)))
             state = await aos.context_server("team").load_state()
     return said, undated(state)
-
-
-def undated(value: Any) -> Any:
-    """A state without what differs at every run: identifiers and times of messages."""
-    if isinstance(value, dict):
-        return {key: undated(each) for key, each in value.items() if key not in ("id", "created_at")}
-    return [undated(each) for each in value] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -234,7 +206,7 @@ async def test_code_adds_and_removes_members_too(tmp_path: Path) -> None:
 
 
 async def test_a_swarm_goes_on_when_the_one_who_was_handed_to_has_left(tmp_path: Path) -> None:
-    async with system(tmp_path, swarm()) as aos:
+    async with system(tmp_path, made("swarm")) as aos:
         await tell(aos, "team", "one")
         await tell(aos, "team", {"name": "b"}, "team.leave")
         await tell(aos, "team", {"name": "b", "system_message": "I am b.", "handoffs": ["user"]}, "team.join")
