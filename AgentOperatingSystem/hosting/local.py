@@ -6,7 +6,6 @@ The doors are handed in, because `hosting` lies below `api`.
 """
 
 import asyncio
-import gc
 import logging
 import socket
 import sys
@@ -102,11 +101,9 @@ class Host:
         async with AgentOperatingSystem(self._config) as aos:
             names = await aos.register_app(self._app)
             aos.start()
-            garbage.calm()
             doors = self._door(aos, token=self._token.text)
+            garbage.calm()
             url = url_of(listener, self._config.host)
-            gc.collect()
-            gc.freeze()  # what is loaded now stays: no later collection has to look through all of it again
             greet = partial(self._greet, url, names)
             server = Server(doors, on_start=greet, on_signal=self._stopping.set)
             watchdog = Watchdog(aos.kernel.watch, _limit_seconds(aos))
