@@ -6,6 +6,7 @@ window.
 """
 
 import math
+from dataclasses import dataclass
 
 from AgentOperatingSystem.events import Message, doorbell
 from AgentOperatingSystem.ids import AgentId
@@ -15,20 +16,35 @@ from AgentOperatingSystem.storage.records import Control, EventRow, Head
 PARKED_MAX = 1000
 
 
-async def bells_again(store: AgentStore, agent: AgentId, now: float, *, strict: bool, mark: str = "") -> list[Message]:
-    """The bells for everything that waits in the agent's store; none for an agent that is not to wake.
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """How an agent is woken again."""
 
-    Where order is strict, nothing behind the first that waits is of interest before that one has moved on. `mark` sets
-    the bells apart from those of the commit, where one of them was consumed in vain.
-    """
+    now: float
+    early_seconds: float
+    """How much too early a bell came by this host's clock: the broker's is ahead, and is given that much more time."""
+    strict: bool
+    """Whether nothing behind the first that waits is of interest before that one has moved on."""
+
+    def bell(self, head: Head, due: float, why: str) -> Message:
+        """A bell with the id that its commit gave it; with one of its own where that one was consumed in vain."""
+        if due <= self.now:
+            return doorbell(head.agent, 0.0, f"{why}:v{head.version}")
+        if self.early_seconds:
+            return doorbell(head.agent, due + self.early_seconds, f"{why}:{self.now!r}")
+        return doorbell(head.agent, due, why)
+
+
+async def bells_again(store: AgentStore, agent: AgentId, ring: Ring) -> list[Message]:
+    """The bells for everything that waits in the agent's store; none for an agent that is not to wake."""
     found = await store.load(agent)
     if found is None or found[0].control not in (Control.ACTIVE, Control.TERMINATED):
         return []
     head = found[0]
-    parked = await store.parked(agent, math.inf, 1 if strict else PARKED_MAX) if _may_have_parked(head) else ()
-    bells = {bell.id: bell for bell in (_for_parked(head, row, now, mark) for row in parked)}
+    parked = await store.parked(agent, math.inf, 1 if ring.strict else PARKED_MAX) if _may_have_parked(head) else ()
+    bells = {bell.id: bell for bell in (_for_parked(head, row, ring) for row in parked)}
     if head.next_tick and head.control is Control.ACTIVE:
-        tick = _bell(head, head.next_tick, f"tick{mark}", now)
+        tick = ring.bell(head, head.next_tick, "tick")
         bells[tick.id] = tick
     return list(bells.values())
 
@@ -37,15 +53,9 @@ def _may_have_parked(head: Head) -> bool:
     return head.next_order > 0
 
 
-def _for_parked(head: Head, row: EventRow, now: float, mark: str) -> Message:
-    if row.due > now:
-        return _bell(head, row.due, f"{row.key}{mark}", now)
-    if head.backoff_until > now:
-        return _bell(head, head.backoff_until, f"backoff{mark}", now)
-    return _bell(head, 0.0, "backlog", now)
-
-
-def _bell(head: Head, due: float, why: str, now: float) -> Message:
-    if due <= now:
-        due, why = 0.0, f"{why}:v{head.version}"
-    return doorbell(head.agent, due, why)
+def _for_parked(head: Head, row: EventRow, ring: Ring) -> Message:
+    if row.due > ring.now:
+        return ring.bell(head, row.due, row.key)
+    if head.backoff_until > ring.now:
+        return ring.bell(head, head.backoff_until, "backoff")
+    return ring.bell(head, 0.0, "backlog")

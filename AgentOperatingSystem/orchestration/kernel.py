@@ -15,7 +15,7 @@ from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.messaging.ports import Turn
 from AgentOperatingSystem.observability import metrics
 from AgentOperatingSystem.orchestration.awake import Awake, Warm, Watch
-from AgentOperatingSystem.orchestration.bells import bells_again
+from AgentOperatingSystem.orchestration.bells import Ring, bells_again
 from AgentOperatingSystem.orchestration.handling import Handling, Interrupted
 from AgentOperatingSystem.orchestration.intake import intake
 from AgentOperatingSystem.orchestration.outcomes import Outcomes
@@ -215,10 +215,10 @@ class Kernel:
         """The bells that an earlier delivery of this turn may have lost, and those for which a bell came too early, by
         another host's clock.
         """
-        early = any(message.kind is Kind.DOORBELL and message.due > work.now for message in turn.messages)
-        if applied or turn.deliveries > 1 or early or any(message.thorough for message in turn.messages):
-            mark = f":{work.now!r}" if early else ""
-            return await bells_again(self.parts.store, turn.agent, work.now, strict=work.strict, mark=mark)
+        early_seconds = max((message.due - work.now for message in turn.messages if message.event is None), default=0.0)
+        if applied or turn.deliveries > 1 or early_seconds > 0 or any(message.thorough for message in turn.messages):
+            ring = Ring(work.now, max(0.0, early_seconds), work.strict)
+            return await bells_again(self.parts.store, turn.agent, ring)
         return []
 
     async def _relay(self, messages: list[Message], turn: Turn) -> None:

@@ -45,6 +45,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     ordered: bool
     """Whether the broker keeps the order of an agent's messages over redeliveries; only then can order be judged."""
     duplicate_window_seconds: float
+    skew_seconds: float
+    """How far a host's clock may be off, before or behind."""
     turn_events_max: int
     warm_agents_max: int
     inline_bytes_max: int
@@ -67,6 +69,7 @@ def plan_for(seed: int) -> Plan:
         blackouts=tuple(_blackout(rng, hosts) for _ in range(rng.choice((0, 0, 1, 2, 3)))),
         ordered=ordered,
         duplicate_window_seconds=rng.choice((0.0, 20.0, 600.0)),
+        skew_seconds=rng.choice((0.0, 0.0, 2.0)),
         turn_events_max=rng.choice((1, 3, 8, 64)),
         warm_agents_max=rng.choice((0, 1, 3, 100)),
         inline_bytes_max=rng.choice((64, 1024, 65_536)),

@@ -10,6 +10,7 @@ from random import Random
 import msgspec
 
 from AgentOperatingSystem.agents.context import Limits
+from AgentOperatingSystem.clock import LoopClock
 from AgentOperatingSystem.messaging.memory import MemoryBus
 from AgentOperatingSystem.messaging.ports import MessageBus
 from AgentOperatingSystem.orchestration.decisions import Rules
@@ -27,7 +28,7 @@ from AgentOperatingSystem.proof.simulator.faults import Faults, Journal
 from AgentOperatingSystem.proof.simulator.host import Host, owned_tasks
 from AgentOperatingSystem.proof.simulator.observed import Observations, ObservedStore
 from AgentOperatingSystem.proof.simulator.plan import Plan
-from AgentOperatingSystem.proof.simulator.program import CLOCK
+from AgentOperatingSystem.proof.simulator.program import CLOCK, EPOCH
 from AgentOperatingSystem.proof.simulator.surroundings import HostBlobs, HostBus, HostStore
 from AgentOperatingSystem.storage.memory import MemoryBlobStore
 from AgentOperatingSystem.storage.ports import AgentStore
@@ -132,7 +133,7 @@ class World:
             blobs=blobs,
             bus=bus,
             registry=self.registry,
-            clock=CLOCK,
+            clock=LoopClock(EPOCH + self._rng.uniform(-plan.skew_seconds, plan.skew_seconds)),
             jitter=self._rng.random,
             rules=msgspec.structs.replace(RULES, turn_events_max=plan.turn_events_max),
             limits=LIMITS,
