@@ -7,7 +7,7 @@ comes back. What replaces AutoGen one day replaces this file.
 import asyncio
 import logging
 from base64 import b64decode
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Literal, TypeVar
 
@@ -15,7 +15,7 @@ import msgspec
 from autogen_agentchat import conditions
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import AndTerminationCondition, ChatAgent, OrTerminationCondition, TerminationCondition
-from autogen_agentchat.messages import BaseChatMessage, HandoffMessage
+from autogen_agentchat.messages import HandoffMessage
 from autogen_agentchat.teams import MagenticOneGroupChat, RoundRobinGroupChat, SelectorGroupChat, Swarm
 from autogen_core import CancellationToken, FunctionCall, Image
 from autogen_core.models import (
@@ -33,16 +33,17 @@ from autogen_core.tools import BaseTool, FunctionTool, Tool, ToolSchema
 from pydantic import BaseModel
 
 from AgentOperatingSystem.agents.conditions import Condition
-from AgentOperatingSystem.agents.minds import Answer, Guard, MindSpec, Said, TeamSpec
+from AgentOperatingSystem.agents.minds import Answer, Guard, MindSpec, TeamSpec, answer_of
 from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
 from AgentOperatingSystem.agents.rosters import misdirected
 from AgentOperatingSystem.errors import AOSError, ConfigurationError, Forbidden, UnsupportedRequest
-from AgentOperatingSystem.ml.messages import ImagePart, ModelMessage, Part, TextPart, ToolCall, system, user
+from AgentOperatingSystem.ml.messages import ImagePart, ModelMessage, Part, ToolCall, system, tool_result, user
 from AgentOperatingSystem.ml.messages import assistant as assistant_message
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import ModelRequest, ModelResponse, NamedTool, OutputSchema, ToolSpec
 
 T = TypeVar("T")
+NOTHING = RequestUsage(0, 0)
 Choice = Tool | Literal["auto", "required", "none"]
 Chat = RoundRobinGroupChat | SelectorGroupChat | Swarm | MagenticOneGroupChat
 
@@ -50,9 +51,6 @@ Chat = RoundRobinGroupChat | SelectorGroupChat | Swarm | MagenticOneGroupChat
 if logging.getLogger("autogen_core").level == logging.NOTSET:
     logging.getLogger("autogen_core").setLevel(logging.CRITICAL)
 ChatAgent.register(PerpetualAgent)  # Swarm and MagenticOne take nothing that is no ChatAgent
-
-
-# --- models ---------------------------------------------------------------------------------------------------------
 
 
 class ModelClient(ChatCompletionClient):
@@ -63,8 +61,8 @@ class ModelClient(ChatCompletionClient):
     def __init__(self, provider: ModelProvider) -> None:
         self.provider = provider
         self.failure: AOSError | None = None
-        self._last = RequestUsage(0, 0)
-        self._total = RequestUsage(0, 0)
+        self._last = NOTHING
+        self._total = NOTHING
 
     async def create(
         self,
@@ -156,12 +154,10 @@ class ModelClient(ChatCompletionClient):
             response.value()  # raises: a verdict was asked, and there is none
         usage = RequestUsage(response.usage.input_tokens or 0, response.usage.output_tokens or 0)
         self._last = usage
-        self._total = RequestUsage(
-            self._total.prompt_tokens + usage.prompt_tokens, self._total.completion_tokens + usage.completion_tokens
-        )
+        self._total = total_of([self._total, usage])
         calls = [FunctionCall(call.id, _json(call.arguments), call.name) for call in response.tool_calls]
         return CreateResult(
-            finish_reason=_FINISH[response.finish_reason],
+            finish_reason=_FINISH.get(response.finish_reason, "stop"),
             content=calls or response.text,
             usage=usage,
             cached=response.cache_hit,
@@ -169,12 +165,14 @@ class ModelClient(ChatCompletionClient):
         )
 
 
-_FINISH: dict[str, Literal["stop", "length", "function_calls", "content_filter"]] = {
-    "stop": "stop",
-    "length": "length",
-    "tool_calls": "function_calls",
-    "refusal": "content_filter",
-}
+def total_of(usages: Iterable[RequestUsage]) -> RequestUsage:
+    """The sum of what was used."""
+    every = list(usages)
+    return RequestUsage(sum(each.prompt_tokens for each in every), sum(each.completion_tokens for each in every))
+
+
+Finish = Literal["stop", "length", "function_calls", "content_filter"]
+_FINISH: dict[str, Finish] = {"tool_calls": "function_calls", "refusal": "content_filter", "length": "length"}
 
 
 def request_of(
@@ -214,14 +212,8 @@ def messages_of(message: LLMMessage) -> list[ModelMessage]:
         return [user(*_parts(message))]
     if isinstance(message, FunctionExecutionResultMessage):
         return [
-            ModelMessage(
-                role="tool",
-                parts=(TextPart(result.content),),
-                tool_call_id=result.call_id,
-                tool_name=result.name,
-                failed=bool(result.is_error),
-            )
-            for result in message.content
+            tool_result(ToolCall(each.call_id, each.name), each.content, failed=bool(each.is_error))
+            for each in message.content
         ]
     if isinstance(message.content, str):
         return [assistant_message(message.content)]
@@ -244,9 +236,6 @@ def _image(image: Image) -> ImagePart:
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
-
-
-# --- tools ----------------------------------------------------------------------------------------------------------
 
 
 class GuardedTool(BaseTool[BaseModel, Any]):
@@ -286,9 +275,6 @@ def _function_tool(function: Callable[..., Any]) -> FunctionTool:
         raise ConfigurationError(f"tool {name}: its parameters and its result need type hints ({error})") from None
 
 
-# --- single minds ---------------------------------------------------------------------------------------------------
-
-
 class Mind:
     """One AssistantAgent with its model."""
 
@@ -306,26 +292,10 @@ class Mind:
 
     async def run(self, task: str) -> Answer:
         """One task, answered. Raises the model's error."""
+        before = self.client.total_usage()
         result = await self.assistant.run(task=task)
-        state = await self.assistant.save_state()
-        return answer_of(result.messages, result.stop_reason, dict(state), self.client.total_usage())
-
-
-def answer_of(messages: Sequence[Any], stop_reason: str | None, state: dict[str, Any], usage: RequestUsage) -> Answer:
-    """What a run said, in plain values."""
-    said = [Said(each.source, each.to_text(), type(each).__name__) for each in messages]
-    spoken = [each for each, message in zip(said, messages, strict=True) if isinstance(message, BaseChatMessage)]
-    return Answer(
-        text=spoken[-1].text if spoken else "",
-        said=tuple(said),
-        stop_reason=stop_reason or "",
-        state=state,
-        input_tokens=usage.prompt_tokens,
-        output_tokens=usage.completion_tokens,
-    )
-
-
-# --- teams ----------------------------------------------------------------------------------------------------------
+        state = dict(await self.assistant.save_state())
+        return answer_of(result, state, before, self.client.total_usage())
 
 
 class Group:
@@ -353,14 +323,11 @@ class Group:
         said = HandoffMessage(content=task, source="user", target=target) if target else task
         for client in self._clients():
             client.failure = None
-        before = self._used()
+        before = total_of(client.total_usage() for client in self._clients())
         result = await self._finished(said)
-        used = self._used()
-        usage = RequestUsage(
-            used.prompt_tokens - before.prompt_tokens, used.completion_tokens - before.completion_tokens
-        )
+        used = total_of(client.total_usage() for client in self._clients())
         self._state = dict(await self._chat.save_state())
-        return answer_of(result.messages, result.stop_reason, self._state, usage)
+        return answer_of(result, self._state, before, used)
 
     async def _finished(self, task: str | HandoffMessage) -> Any:
         """The result. Cancelling it breaks off the call that is under way: AutoGen's own tasks would go on."""
@@ -382,10 +349,6 @@ class Group:
 
     def _clients(self) -> list[ModelClient]:
         return [self._client, *(mind.client for mind in self._minds)]
-
-    def _used(self) -> RequestUsage:
-        totals = [client.total_usage() for client in self._clients()]
-        return RequestUsage(sum(each.prompt_tokens for each in totals), sum(each.completion_tokens for each in totals))
 
     def _built(self, spec: TeamSpec) -> Chat:
         members: list[Any] = [mind.assistant for mind in self._minds]

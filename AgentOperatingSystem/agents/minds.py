@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from AgentOperatingSystem.agents.rosters import is_said
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ml.ports import ModelProvider
@@ -72,6 +73,20 @@ class Answer:
     """AutoGen's state after it, plain JSON."""
     input_tokens: int
     output_tokens: int
+
+
+def answer_of(result: Any, state: dict[str, Any], before: Any, after: Any) -> Answer:
+    """An answer from AutoGen's `TaskResult`, its state, and what the models had used before and after the run."""
+    said = tuple(Said(each.source, each.to_text(), type(each).__name__) for each in result.messages)
+    spoken = [each.text for each in said if is_said({"type": each.type})]
+    return Answer(
+        text=spoken[-1] if spoken else "",
+        said=said,
+        stop_reason=result.stop_reason or "",
+        state=state,
+        input_tokens=after.prompt_tokens - before.prompt_tokens,
+        output_tokens=after.completion_tokens - before.completion_tokens,
+    )
 
 
 def bridge() -> ModuleType:
