@@ -117,7 +117,7 @@ class Kernel:
             raise
         except AOSError as error:
             return Awake(None, None, server, b"", b"", None, broken=error)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             broken = StateUnreadable(f"the agent object cannot be made: {type(error).__name__}: {error}")
             return Awake(None, None, server, b"", b"", None, broken=broken)
         assert awake.agent is not None
