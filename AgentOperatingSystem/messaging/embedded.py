@@ -31,13 +31,17 @@ SCHEMA: Final = (
     "CREATE INDEX IF NOT EXISTS queue_due ON queue (due) WHERE due > 0",
     """CREATE TABLE IF NOT EXISTS publications (
          seq INTEGER PRIMARY KEY, tenant TEXT NOT NULL, topic TEXT NOT NULL, at REAL NOT NULL, record BLOB NOT NULL)""",
-    "CREATE TABLE IF NOT EXISTS suspects (id TEXT PRIMARY KEY, crashes INTEGER NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS suspects (
+         id TEXT PRIMARY KEY, crashes INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID""",
 )
 PUT: Final = Statement("INSERT INTO queue (id, host, due, record) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", 5)
 PUBLISH: Final = Statement("INSERT INTO publications (tenant, topic, at, record) VALUES (?, ?, ?, ?)", 5)
 TAKE: Final = Statement("DELETE FROM queue WHERE id = ?", 6)
 ADOPT: Final = Statement("UPDATE queue SET host = ? WHERE host = ?", 6)
-SUSPECT: Final = Statement("INSERT INTO suspects VALUES (?, 1) ON CONFLICT DO UPDATE SET crashes = crashes + 1", 6)
+SUSPECT: Final = Statement(
+    "INSERT INTO suspects VALUES (?, 1, ?) ON CONFLICT DO UPDATE SET crashes = crashes + 1, at = excluded.at", 6
+)
+FORGET: Final = Statement("DELETE FROM suspects WHERE at < ?", 7)
 PRUNE: Final = Statement(  # the newest stays, so that no number is given out twice
     """DELETE FROM publications WHERE seq IN (SELECT seq FROM publications
          WHERE at < ? AND seq < (SELECT max(seq) FROM publications) ORDER BY seq LIMIT ?)""",
@@ -45,6 +49,8 @@ PRUNE: Final = Statement(  # the newest stays, so that no number is given out tw
 )
 CLEAR: Final = Statement("DELETE FROM suspects WHERE id = ?", 7)
 TAKEOVER_SECONDS: Final = 1.0
+SUSPECT_SECONDS: Final = 600.0
+"""How long a suspect that never comes again, because its sender gave up, is remembered; longer than any back-off."""
 DUE_MAX: Final = 1000
 """How many scheduled messages are read at once."""
 
@@ -155,10 +161,8 @@ class EmbeddedBus:
 
     def ended(self, message_id: str) -> None:
         self._marks.clear(message_id)
-        if self._suspects.pop(message_id, 0):
-            forgiving = asyncio.create_task(self._engine.write([(CLEAR, (message_id,))]))
-            self._forgiving.add(forgiving)
-            forgiving.add_done_callback(self._forgiving.discard)
+        if self._suspects:
+            self._forgive(message_id)
 
     async def close(self) -> None:
         """Keeps what was only offered and no turn has taken, then lets go of everything."""
@@ -173,6 +177,7 @@ class EmbeddedBus:
             self._alarm.cancel()
         if self._patrol is not None:
             self._patrol.cancel()
+        await asyncio.gather(*self._forgiving, return_exceptions=True)
         self._marks.close()  # this host ends in good order: nothing that it was handling is suspect
         self._lock.release(
             remove=not self._engine.read("SELECT 1 FROM queue WHERE host = ? LIMIT 1", (self._lock.host,))
@@ -249,6 +254,16 @@ class EmbeddedBus:
         """A turn's messages are consumed: nothing of them is in the table any more."""
         self._mail.settle(receipts)
         self._stored.difference_update(receipts)
+        if self._suspects:  # an event that turned out to be applied already was never in a handler's hands again
+            for receipt in receipts:
+                self._forgive(receipt)
+
+    def _forgive(self, message_id: str) -> None:
+        """What a handler survived, or nobody needs to handle any more, is no longer suspect."""
+        if self._suspects.pop(message_id, 0):
+            forgiving = asyncio.create_task(self._engine.write([(CLEAR, (message_id,))]))
+            self._forgiving.add(forgiving)
+            forgiving.add_done_callback(self._forgiving.discard)
 
     def _hand_out(self, message: Message) -> None:
         """A message whose row is durable goes to its mailbox, or waits in the table for its time."""
@@ -315,10 +330,13 @@ class EmbeddedBus:
 
     async def _take_over(self) -> None:
         for dead in dead_hosts(self._folder, self._lock):
-            runs: Runs = [(SUSPECT, (message_id,)) for message_id in marked(dead.marks)]
-            await self._engine.write([*runs, (ADOPT, (self._lock.host, dead.host))])
+            now = self._clock.now()
+            runs: Runs = [(SUSPECT, (message_id, now)) for message_id in marked(dead.marks)]
+            forget = (FORGET, (now - SUSPECT_SECONDS,))
+            await self._engine.write([*runs, forget, (ADOPT, (self._lock.host, dead.host))])
             dead.release(remove=True)
             self._reload()
+            asyncio.get_running_loop().call_later(SUSPECT_SECONDS, self._suspects.clear)
 
     async def _adopt_orphans(self) -> None:
         """Messages of hosts without a lock file, as in a restored backup, would wait for ever for their host."""

@@ -22,7 +22,7 @@ class InFlight:
         self._at: dict[str, int] = {}
 
     def mark(self, message_id: str) -> None:
-        """The event of this message is in a handler's hands from now on. Where all slots are taken, it goes unmarked."""
+        """The event of this message is in a handler's hands from now on; unmarked, where all slots are taken."""
         if self._free and message_id not in self._at:
             at = self._at[message_id] = self._free.pop()
             slot = message_id.encode()[: SLOT_BYTES - 1] + b"\0"
