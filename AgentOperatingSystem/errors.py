@@ -6,7 +6,7 @@
     ├── InvalidInput                   the caller sent something that can never work
     │   ├── InvalidEvent · InvalidAgentId · InvalidSchedule · InvalidTopic · InvalidHandler
     │   ├── IdempotencyKeyReused       same key, another body
-    │   └── TooLarge · UnsupportedMediaType
+    │   └── TooLarge · UnsupportedMediaType · UnreadableDocument
     ├── NotFound                       UnknownAgent · UnknownEvent · UnknownSchedule · BlobNotFound
     ├── Refused                        the request is fine, the moment or the caller is not
     │   ├── Unauthorized · Forbidden
@@ -116,6 +116,12 @@ class UnsupportedMediaType(InvalidInput):
     """The body is of a type that this route does not read."""
 
     code, status = "unsupported-media-type", 415
+
+
+class UnreadableDocument(InvalidInput):
+    """A document is damaged, encrypted, a scan without text, or takes too long to read."""
+
+    code = "unreadable-document"
 
 
 class NotFound(AOSError):
