@@ -26,6 +26,7 @@ from AgentOperatingSystem.errors import (
     InvalidAgentId,
     NoModelConfigured,
     RateLimited,
+    Retryable,
     UnsupportedRequest,
 )
 from AgentOperatingSystem.ids import AgentId
@@ -100,6 +101,22 @@ async def test_a_failed_try_leaves_nothing_in_the_conversation(tmp_path: Path) -
         assert await tell(aos, "clerk", "And now?") == "Again."
     assert [message.text for message in model.requests[1].messages[1:]] == ["Hello?"]
     assert [message.text for message in model.requests[2].messages[1:]] == ["Hello?", "Here I am.", "And now?"]
+
+
+async def test_what_is_said_before_a_handler_fails_is_forgotten_with_it(tmp_path: Path) -> None:
+    class Stumbling(PerpetualAgent):
+        stumbles = True
+
+        async def process(self, event: Any) -> Any:
+            answer = await super().process(event)
+            if event.data == "2" and self.stumbles:
+                self.stumbles = False
+                raise Retryable("once more", 0.01)
+            return answer
+
+    agent = Stumbling(system_message="I am clerk.", agent_id="clerk", model=ScriptedModel(says))
+    async with system(tmp_path, agent) as aos:
+        assert [await tell(aos, "clerk", each) for each in "123"] == [f"clerk heard {n}" for n in (1, 3, 5)]
 
 
 async def test_a_model_that_takes_too_long_is_broken_off(tmp_path: Path) -> None:
