@@ -65,7 +65,8 @@ def test_no_fault_strikes_after_their_time(world: Outcome) -> None:
 
 def test_hosts_crash_and_start_again(world: Outcome) -> None:
     starts = sum(line.endswith(" starts") for line in world.lines)
-    assert starts == plan_for(3).hosts + world.counts["crash"] > plan_for(3).hosts
+    hosts = plan_for(3).hosts
+    assert hosts < starts <= hosts + world.counts["crash"]  # two operations may crash one host in the same instant
 
 
 @pytest.mark.virtual_time

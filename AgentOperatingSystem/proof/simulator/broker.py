@@ -134,7 +134,7 @@ class Broker:
             task.add_done_callback(self._repeating.pop)
 
     def _lose(self, turn: Turn) -> None:
-        if self.bus.holds(turn):
+        if self._faults.active and self.bus.holds(turn):
             self._faults.struck("lost_lock", "bus.lock", turn.agent)
             self.bus.expire(turn)
 
@@ -142,6 +142,6 @@ class Broker:
         """Some of a turn's messages come once more, as messages of their own."""
         await asyncio.sleep(seconds)
         copies = [self._as_new(message, "copy") for message in turn.messages if self._may_repeat(message)]
-        if copies:
+        if copies and self._faults.active:
             self._faults.struck("duplicate", "bus.redeliver", turn.agent)
             await self.bus.send(copies)
