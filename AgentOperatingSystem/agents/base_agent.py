@@ -6,6 +6,7 @@ handler sent.
 """
 
 import re
+import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from AgentOperatingSystem.agents.context import Context
-from AgentOperatingSystem.agents.state import Migration
+from AgentOperatingSystem.agents.state import Migration, StateCodec
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
@@ -115,12 +116,17 @@ class BaseAgent:
 
     async def initialize(self) -> None:
         """Creates the context server and loads the stored state (specification row 8): equal to what the last event
-        left.
+        left. Raises `StateUnreadable`.
         """
         self.context_server = self.context_server or ContextMCPServer(self.address)
+        if self.context_server.in_turn:
+            return  # the state is the turn's already
         await self.context_server.initialize()
-        stored = await self.context_server.load_state()
-        self.state = stored if stored is not None else (self.state if self.state is not None else {})
+        kind = type(self)
+        codec = StateCodec(kind.state_type, kind.schema, kind.migrations, sys.maxsize)
+        if self.context_server.etag or self.state is None:
+            content = await self.context_server.state_bytes()
+            self.state = codec.decode(content, self.context_server.head.schema)
 
     async def save_state(self) -> None:
         """Persists `self.state` through the context server.
@@ -133,4 +139,4 @@ class BaseAgent:
         if self.context_server is None:
             await self.initialize()
         assert self.context_server is not None
-        await self.context_server.save_state(self.state)
+        await self.context_server.save_state(self.state, type(self).schema)

@@ -4,7 +4,8 @@ The kernel awakens an agent with `initialize` and commits a turn with `commit`; 
 `load_state`, `remember`, `recall`, `history`. `mcp/server.py` offers the same over the Model Context Protocol.
 """
 
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Protocol
 
 import msgspec
 
@@ -21,9 +22,58 @@ _decode = msgspec.json.decode
 _replace = msgspec.structs.replace
 
 
+class Turn(Protocol):
+    """The handling of one event, as the context server of its agent sees it."""
+
+    agent: AgentId
+    state: Any
+
+    async def remember(self, key: str, value: Any) -> None: ...
+
+    async def forget(self, key: str) -> None: ...
+
+    async def recall(self, key: str) -> Any: ...
+
+    async def recall_prefix(self, prefix: str, limit: int = 100) -> dict[str, Any]: ...
+
+
+class UnderWay:
+    """A turn that is under way, until it is left; a task that outlives it is in no turn any more."""
+
+    __slots__ = ("token", "turn")
+
+    def __init__(self, turn: Turn) -> None:
+        self.turn: Turn | None = turn
+        self.token = _under_way.set(self)
+
+    def leave(self) -> None:
+        """The handler is over."""
+        self.turn = None
+        _under_way.reset(self.token)
+
+
+_under_way: ContextVar[UnderWay | None] = ContextVar("under_way", default=None)
+
+
+class StoredMemory:
+    """What an agent has remembered as of the last commit, whatever a turn under way is about to change."""
+
+    def __init__(self, server: "ContextMCPServer") -> None:
+        self._server = server
+
+    async def recall(self, key: str) -> Any:
+        value = await self._server.the_store().row(self._server.agent, "memory", key)
+        return _decode(value) if value is not None else None
+
+    async def recall_prefix(self, prefix: str, limit: int = 100) -> dict[str, Any]:
+        page = await self._server.the_store().rows(self._server.agent, "memory", prefix, limit=limit)
+        return {row.name: _decode(row.value) for row in page.items if row.value is not None}
+
+
 class ContextMCPServer:
     """State, history and memory of one agent, over the store of the running system (or `store` and `blobs`).
 
+    Within a turn of the same agent, what is read and written here is the turn's: it rides in the turn's one commit.
     Keeps the head and its ETag from the last read or commit, so that a warm commit needs no read.
     """
 
@@ -41,12 +91,13 @@ class ContextMCPServer:
         self._clock = clock or SystemClock()
         self._inline_bytes_max = inline_bytes_max
         self.head = Head(agent=self.agent)
+        self.stored = StoredMemory(self)
         self.etag = ""
         """Empty where the agent has never been committed."""
 
     async def initialize(self) -> None:
         """Reads the head: one read. Raises `StoreUnavailable`."""
-        found = await self._the_store().load(self.agent)
+        found = await self.the_store().load(self.agent)
         self.head, self.etag = found if found else (Head(agent=self.agent, created_at=self._clock.now()), "")
 
     # --- state ----------------------------------------------------------------------------------------------
@@ -62,17 +113,23 @@ class ContextMCPServer:
 
     async def load_state(self) -> Any:
         """The stored state as a JSON value, read anew; None where there is none."""
+        turn = self._turn()
+        if turn is not None:
+            return _decode(_state_bytes(turn.state))
         await self.initialize()
         content = await self.state_bytes()
         return _decode(content) if content else None
 
-    async def save_state(self, state: Any) -> None:
-        """Commits a state of its own, outside of any event.
+    async def save_state(self, state: Any, schema: int | None = None) -> None:
+        """Commits a state of its own, outside of any event; `schema` is its version, where that is another one now.
 
         The last writer wins, but never against a turn that is under way.
         """
-        content = encode(state.model_dump(mode="json") if hasattr(state, "model_dump") else state)
-        await self._edit(content, ())
+        turn = self._turn()
+        if turn is not None:
+            turn.state = state
+        else:
+            await self._edit(_state_bytes(state), (), schema)
 
     async def with_state(self, head: Head, content: bytes, schema: int) -> Head:
         """`head` with a new state; a large one goes to a blob first, so that the commit only points at it."""
@@ -84,7 +141,7 @@ class ContextMCPServer:
 
     async def commit(self, change: Change) -> Committed:
         """Hands the change to the store and remembers the new head and ETag. Raises as `AgentStore.commit` does."""
-        committed = await self._the_store().commit(change)
+        committed = await self.the_store().commit(change)
         self.head, self.etag = change.head, committed.etag
         return committed
 
@@ -92,30 +149,30 @@ class ContextMCPServer:
 
     async def history(self, after: str = "", limit: int = 100) -> Page[EventRow]:
         """The agent's events in the order of their last change."""
-        return await self._the_store().events(self.agent, after=after, limit=limit)
+        return await self.the_store().events(self.agent, after=after, limit=limit)
 
     async def remember(self, key: str, value: Any) -> None:
         """Keeps a JSON value under `key`, at once. Handlers use `context.remember`, which rides in their commit."""
         check_memory_key(key)
-        await self._edit(None, (Row("memory", key, encode(value)),))
+        turn = self._turn()
+        await (turn.remember(key, value) if turn else self._edit(None, (Row("memory", key, encode(value)),)))
 
     async def forget(self, key: str) -> None:
         """Removes what was remembered under `key`."""
-        await self._edit(None, (Row("memory", key, None),))
+        turn = self._turn()
+        await (turn.forget(key) if turn else self._edit(None, (Row("memory", key, None),)))
 
     async def recall(self, key: str) -> Any:
         """What was remembered under `key`, or None."""
-        value = await self._the_store().row(self.agent, "memory", key)
-        return _decode(value) if value is not None else None
+        return await (self._turn() or self.stored).recall(key)
 
     async def recall_prefix(self, prefix: str, limit: int = 100) -> dict[str, Any]:
         """What was remembered under keys that begin with `prefix`, by key."""
-        page = await self._the_store().rows(self.agent, "memory", prefix, limit=limit)
-        return {row.name: _decode(row.value) for row in page.items if row.value is not None}
+        return await (self._turn() or self.stored).recall_prefix(prefix, limit)
 
     # --- inside ---------------------------------------------------------------------------------------------
 
-    async def _edit(self, state: bytes | None, rows: tuple[Row, ...]) -> None:
+    async def _edit(self, state: bytes | None, rows: tuple[Row, ...], schema: int | None = None) -> None:
         """A commit outside of any turn; a lost race reads again, so that it can only add to what others wrote."""
         for _ in range(100):
             await self.initialize()
@@ -124,7 +181,7 @@ class ContextMCPServer:
             now = self._clock.now()
             head = _replace(self.head, version=self.head.version + 1, updated_at=now)
             if state is not None:
-                head = await self.with_state(head, state, head.schema)
+                head = await self.with_state(head, state, schema or head.schema)
             try:
                 await self.commit(Change(head=head, etag=self.etag, rows=rows))
                 return
@@ -132,7 +189,19 @@ class ContextMCPServer:
                 continue
         raise Conflict(f"{self.agent}: lost the race for the head a hundred times; the agent is too busy to edit")
 
-    def _the_store(self) -> AgentStore:
+    @property
+    def in_turn(self) -> bool:
+        """Whether the caller is part of a turn of this very agent."""
+        return self._turn() is not None
+
+    def _turn(self) -> Turn | None:
+        """The turn of this very agent that the caller is part of."""
+        under_way = _under_way.get()
+        turn = under_way.turn if under_way is not None else None
+        return turn if turn is not None and turn.agent == self.agent else None
+
+    def the_store(self) -> AgentStore:
+        """The store: the one that was given, or the running system's. Raises `ConfigurationError`."""
         if self._store is None:
             self._store = storage.default_store()
         return self._store
@@ -141,3 +210,7 @@ class ContextMCPServer:
         if self._blobs is None:
             self._blobs = storage.default_blobs()
         return self._blobs
+
+
+def _state_bytes(state: Any) -> bytes:
+    return encode(state.model_dump(mode="json") if hasattr(state, "model_dump") else state)

@@ -15,6 +15,7 @@ from AgentOperatingSystem.agents.context import Context, Memory
 from AgentOperatingSystem.agents.timers import REQUEST, TIMER, Timer
 from AgentOperatingSystem.errors import AOSError, HandlerError, TurnTimedOut
 from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.mcp.context_server import UnderWay
 from AgentOperatingSystem.observability import metrics
 from AgentOperatingSystem.orchestration.awake import INTERRUPTED, Awake, Running, Watch
 from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, after_failure
@@ -101,12 +102,13 @@ class Handling:
         assert kind is not None
         assert agent is not None
         limits = self._parts.limits
-        memory = TurnMemory(work.rows, awake.server) if work.rows else awake.server
+        memory = TurnMemory(work.rows, awake.server.stored) if work.rows else awake.server.stored
         context = Context(
             case.event, work.head.agent, awake.state, memory, self._parts.registry, limits, work.now, case.attempt
         )
         limit_seconds = kind.turn_timeout_seconds or work.rules.turn_timeout_seconds
         running, result, was_cancelled = self._watch.enter(work.head.agent, limit_seconds), None, False
+        under_way = UnderWay(context)
         try:
             result = await agent.on_event(case.event, context)
         except asyncio.CancelledError:
@@ -114,6 +116,7 @@ class Handling:
                 raise  # the host itself stops
             was_cancelled = True
         finally:
+            under_way.leave()
             self._watch.leave(work.head.agent)
             if running.stops:
                 await running.calm()

@@ -121,7 +121,10 @@ class Kernel:
             broken = StateUnreadable(f"the agent object cannot be made: {type(error).__name__}: {error}")
             return Awake(None, None, server, b"", b"", None, broken=broken)
         assert awake.agent is not None
-        awake.agent.state, awake.agent.context_server = awake.state, server
+        awake.agent.state = awake.state
+        awake.agent.context_server = self._server(
+            agent
+        )  # one of its own: what it reads must not move the kernel's fence
         awake.owed = server.head.unrelayed
         return awake
 
