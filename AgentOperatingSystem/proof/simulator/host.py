@@ -90,8 +90,8 @@ class Host:
 
     async def operate(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         """One operation on the store, the blobs or the broker, with the fault that befalls it."""
-        kind = self._faults.at_operation(operation, self.number)
         await self._pass(self._faults.rng.random() * LATENCY_SECONDS)
+        kind = self._faults.at_operation(operation, self.number)
         if not kind:
             return await call()
         self._faults.struck(kind, operation, self)
