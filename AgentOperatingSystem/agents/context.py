@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from AgentOperatingSystem.agents.timers import REQUEST, Timer, new_request, new_schedule
+from AgentOperatingSystem.agents.timers import REQUEST, Timer, new_request, new_schedule, time_limit
 from AgentOperatingSystem.errors import Quarantine, TooLarge
 from AgentOperatingSystem.events import Event, check_memory_key, check_topic, encode
 from AgentOperatingSystem.ids import AgentId
@@ -155,8 +155,9 @@ class Context:
         Exactly one of two events will come, both with the returned correlation id: `aos.reply` with the other's result
         as data, or `aos.request.timed_out`. The time limit survives restarts.
         """
+        due = time_limit(type, self._now + timeout_seconds)
         sent = await self.send(to, data, type=type, reply_to=self.agent, correlation=f"{REQUEST}{self.uuid()}")
-        self.collected.timers[sent.correlation] = new_request(sent, self._now + timeout_seconds)
+        self.collected.timers[sent.correlation] = new_request(sent, due)
         return sent.correlation
 
     # --- time -----------------------------------------------------------------------------------------------
@@ -180,6 +181,7 @@ class Context:
         says what becomes of runs that no host was there for: `skip`, `once` or `all`. Raises `InvalidSchedule`.
         """
         due = self._now + after_seconds if after_seconds is not None else at
+        data = _decode(self._sized(f"schedule {name[:80]!r}", data))
         timer = new_schedule(
             name, at=due, cron=cron, timezone=timezone, missed=missed, type=type, data=data, now=self._now
         )
@@ -209,7 +211,7 @@ class Context:
 
     async def recall_prefix(self, prefix: str, limit: int = 100) -> dict[str, Any]:
         """What was remembered under keys that begin with `prefix`, by key."""
-        found = await self._memory.recall_prefix(prefix, limit)
+        found = await self._memory.recall_prefix(prefix, limit + len(self.collected.rows))
         for (kind, key), row in self.collected.rows.items():
             if kind == "memory" and key.startswith(prefix):
                 found.pop(key, None)

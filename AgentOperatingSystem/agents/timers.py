@@ -71,10 +71,15 @@ def new_schedule(
     return timer
 
 
-def new_request(sent: Event, due: float) -> Timer:
-    """The time limit of a request. Raises `InvalidSchedule` where `due` is no time."""
+def time_limit(type: str, due: float) -> float:
+    """The time limit of a request of `type`. Raises `InvalidSchedule` where `due` is no time."""
     if not TIME_MIN <= due <= TIME_MAX:
-        raise InvalidSchedule(f"request {sent.type!r}: {due!r} is no time in UTC seconds")
+        raise InvalidSchedule(f"request {type[:80]!r}: {due!r} is no time in UTC seconds")
+    return due
+
+
+def new_request(sent: Event, due: float) -> Timer:
+    """The timer for the time limit of a request."""
     data = {"type": sent.type, "to": str(sent.agent)}
     return Timer(
         name=sent.correlation,

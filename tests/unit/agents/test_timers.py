@@ -19,6 +19,7 @@ from AgentOperatingSystem.agents.timers import (
     new_schedule,
     next_run,
     tick,
+    time_limit,
 )
 from AgentOperatingSystem.clock import from_iso
 from AgentOperatingSystem.errors import InvalidSchedule
@@ -202,9 +203,8 @@ def test_a_schedule_that_could_not_run_is_refused(fields: dict[str, Any], compla
 
 @pytest.mark.parametrize("due", [math.nan, math.inf, 1e15])
 def test_a_request_needs_a_time_limit_that_is_a_time(due: float) -> None:
-    sent = Event(type="ask", correlation="c", agent=AgentId("b"))
     with pytest.raises(InvalidSchedule, match="no time"):
-        new_request(sent, due)
+        time_limit("ask", due)
 
 
 # --- what is due ------------------------------------------------------------------------------------------------------
