@@ -206,9 +206,7 @@ class Kernel:
             raise Conflict(f"{awake.server.agent}: another host committed while this one read what is applied")
         rows = await self._recorded(awake.server.agent, tuple(key for key in awake.owed if key not in paid))
         rows |= {key: row for key, row in applied.items() if key not in paid and key not in rows}
-        place = list(dict.fromkeys(message.event.key for message in turn.messages if message.event))
-        ordered = sorted(rows.values(), key=lambda row: (row.version, place.index(row.key) if row.key in place else -1))
-        outputs = [message for row in ordered for message in row.outputs]
+        outputs = [message for row in _as_handled(rows, awake.owed, turn) for message in row.outputs]
         if outputs:
             await self.parts.bus.send(outputs)
         paid.update(rows)
@@ -229,6 +227,15 @@ class Kernel:
         if messages:
             await self.parts.bus.send(messages)
         await self.parts.bus.settle(turn)
+
+
+def _as_handled(rows: dict[str, EventRow], owed: tuple[str, ...], turn: Turn) -> list[EventRow]:
+    """Rows in the order in which their events were handled: by commit, and within one as its head has it, then as their
+    messages came.
+    """
+    keys = dict.fromkeys((*owed, *(message.event.key for message in turn.messages if message.event is not None)))
+    place = {key: number for number, key in enumerate(keys)}
+    return sorted(rows.values(), key=lambda row: (row.version, place.get(row.key, -1)))
 
 
 def _is_strict(kind: AgentType | None) -> bool:

@@ -280,6 +280,27 @@ async def test_debts_are_paid_in_the_order_of_the_commits(system: System) -> Non
     assert await system.heard() == ["first", "second"]
 
 
+async def test_debts_of_one_commit_are_paid_in_the_order_of_its_handling(system: System) -> None:
+    """Seed 6297: what had overtaken by its priority fell behind again, because its message came later."""
+    lifecycle = Lifecycle(system.parts, host := system.host())
+    await lifecycle.control(WORKER, "pause")
+    for name, priority in (("low", 0), ("high", 9)):
+        event = Event(type="t", id=name, source="/test", agent=WORKER, data={"send": name}, priority=priority)
+        await system.bus.send([event_message(event)])
+    arrivals = await system.next()
+    await host.deliver(arrivals)
+    await lifecycle.control(WORKER, "resume")
+    bell = await system.next()
+    system.bus.broken = True
+    with pytest.raises(StoreUnavailable):
+        await system.host().deliver(bell)
+    system.bus.broken = False
+    messages = tuple(message for message in arrivals.messages if message.event is not None)
+    await system.host().deliver(Turn(WORKER, messages, tuple(message.id for message in messages), deliveries=2))
+    await system.finish()
+    assert await system.heard() == ["high", "low"]
+
+
 async def test_a_debt_is_not_paid_in_part_while_another_host_commits(system: System) -> None:
     """Seed 1355: read before that commit, the first event seemed fresh, and what the second had sent left alone."""
     await system.accept("1", send="first")
