@@ -7,7 +7,7 @@
     │   ├── InvalidEvent · InvalidAgentId · InvalidSchedule · InvalidTopic · InvalidHandler
     │   ├── IdempotencyKeyReused       same key, another body
     │   └── TooLarge · UnsupportedMediaType · UnreadableDocument
-    ├── NotFound                       UnknownAgent · UnknownEvent · UnknownSchedule · BlobNotFound
+    ├── NotFound                       UnknownAgent · UnknownEvent · UnknownSchedule · BlobNotFound · UnknownTool
     ├── Refused                        the request is fine, the moment or the caller is not
     │   ├── Unauthorized · Forbidden
     │   │                  └── AddressRefused   a URL leads to where nothing may be fetched from
@@ -152,6 +152,12 @@ class BlobNotFound(NotFound):
     """No blob lies under this name."""
 
     code = "blob-not-found"
+
+
+class UnknownTool(NotFound, AttributeError):
+    """No tool of this name is registered; an `AttributeError` too, for `tools.name` is how Python code asks."""
+
+    code = "unknown-tool"
 
 
 class Refused(AOSError):

@@ -1,0 +1,150 @@
+"""`Tool`: what a model may call. Subclass it for a tool with a life of its own, or make one of a function
+(`function_tool`).
+
+An agent's mind calls `call` with what a model wrote and hands the `ToolResult` back to it; Python code calls the tool
+itself and gets the value or the exception. Between the two lies the rule: errors go to the model as errors, never as
+success.
+"""
+
+import asyncio
+import inspect
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from AgentOperatingSystem.errors import AOSError, ConfigurationError, HandlerError, InvalidInput, RequestTimedOut
+from AgentOperatingSystem.tools.docstrings import described
+from AgentOperatingSystem.tools.records import Effect, ToolRecord, ToolResult
+from AgentOperatingSystem.tools.signatures import Signature
+
+ERROR_LENGTH_MAX = 2000
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_log = logging.getLogger("AgentOperatingSystem.tools")
+
+
+class Tool:
+    """A subclass defines `run` with type hints, plain or `async`; its parameters become the tool's JSON schema.
+
+    Class attributes: `name` (default: the class's name in snake case, without `Tool`), `description` (default: the
+    docstring of `run`, or of the class), `effect`, `result_bytes_max`, `timeout_seconds`. A plain `run` runs in a
+    thread, so it may block; it cannot be stopped when the time is over.
+    """
+
+    name: str = ""
+    description: str = ""
+    effect: Effect | str = Effect.AT_MOST_ONCE
+    result_bytes_max: int = 64 * 1024
+    timeout_seconds: float = 60.0
+
+    run: Callable[..., Any]
+
+    @cached_property
+    def record(self) -> ToolRecord:
+        """The tool as models and ledgers see it. Raises `ConfigurationError` where it is not well formed."""
+        told = described(self._function.__doc__)
+        return ToolRecord(
+            name=_checked_name(self.name or _snake_case(type(self).__name__)),
+            description=self.description or told.summary or described(type(self).__doc__).summary,
+            parameters=self._signature.schema,
+            effect=_effect(self.effect),
+        )
+
+    async def call(self, arguments: Mapping[str, Any] | str) -> ToolResult:
+        """A model's call: arguments as an object or as its JSON text. Everything that goes wrong is in the result.
+
+        Only `HandlerError` is raised: with it a tool tells the kernel, not the model, what is to happen.
+        """
+        try:
+            value = await self._run(self._signature.checked(_object(self.record.name, arguments)))
+            return self._told(value)
+        except HandlerError:
+            raise
+        except AOSError as error:
+            return _error(str(error))
+        except Exception as error:
+            _log.info("tool %s failed", self.record.name, exc_info=True)
+            return _error(f"{type(error).__name__}: {error}")
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """A call from Python: the value itself, or the exception. Raises `InvalidInput` for wrong arguments."""
+        return await self._run(self._signature.bound(args, kwargs))
+
+    @property
+    def _function(self) -> Callable[..., Any]:
+        function = getattr(self, "run", None)
+        if function is None:
+            raise ConfigurationError(f"tool {type(self).__name__}: it has no method `run`")
+        return self.run
+
+    @cached_property
+    def _signature(self) -> Signature:
+        name = self.name or _snake_case(type(self).__name__)
+        return Signature(name, self._function, described(self._function.__doc__))
+
+    async def _run(self, arguments: Mapping[str, Any]) -> Any:
+        limit = asyncio.timeout(self.timeout_seconds)
+        try:
+            async with limit:
+                if inspect.iscoroutinefunction(self._function):
+                    return await self._function(**arguments)
+                return await _settled(await asyncio.to_thread(self._function, **arguments))
+        except TimeoutError:
+            if limit.expired():
+                raise RequestTimedOut(f"{self.record.name}: no answer within {self.timeout_seconds} s") from None
+            raise
+
+    def _told(self, value: Any) -> ToolResult:
+        try:
+            content = value if isinstance(value, str) else to_json(value).decode()
+        except (PydanticSerializationError, UnicodeDecodeError) as error:
+            return _error(f"{self.record.name}: its result cannot be written as JSON: {error}")
+        size = len(content.encode("utf-8", "surrogatepass"))
+        if size > self.result_bytes_max:
+            limit = self.result_bytes_max
+            return _error(f"{self.record.name}: its result has {size} bytes; the limit is {limit}. Ask for less.")
+        return ToolResult(content=content)
+
+
+async def _settled(value: Any) -> Any:
+    """The value of a plain function that returned an awaitable, such as a lambda around a coroutine function."""
+    return await value if inspect.isawaitable(value) else value
+
+
+def _object(name: str, arguments: Mapping[str, Any] | str) -> Mapping[str, Any]:
+    """The arguments as an object. Models also write text that is none, or nothing for no arguments."""
+    if not isinstance(arguments, str):
+        return arguments
+    try:
+        given = json.loads(arguments or "{}")
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{name}: the arguments are not JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise InvalidInput(f"{name}: the arguments are not a JSON object")
+    return given
+
+
+def _error(message: str) -> ToolResult:
+    return ToolResult(content=message[:ERROR_LENGTH_MAX], is_error=True)
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(f"tool name {name[:80]!r}: use 1 to 64 letters, digits or '_', no digit first")
+    return name
+
+
+def _effect(effect: Effect | str) -> Effect:
+    try:
+        return Effect(effect)
+    except ValueError:
+        raise ConfigurationError(f"effect {effect!r}: use one of {', '.join(Effect)}") from None
+
+
+def _snake_case(name: str) -> str:
+    """`WebSearchTool` as `web_search`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.removesuffix("Tool") or name).lower()

@@ -1,0 +1,32 @@
+"""What a tool is to those who do not call it: its record; and what a call of it came to."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Effect(StrEnum):
+    """What a second call with the same arguments would do. The effect ledger decides by it what may be repeated."""
+
+    PURE = "pure"  # nothing: it only looks or computes
+    IDEMPOTENT = "idempotent"  # nothing more than the first, if it gets the same idempotency key
+    VERIFY = "verify"  # it must be asked first whether the first one happened
+    AT_MOST_ONCE = "at_most_once"  # harm; a call of unknown outcome waits for a verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolRecord:
+    """A tool as models, lists and ledgers see it."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]  # JSON schema of its arguments, an object
+    effect: Effect
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolResult:
+    """What a model is told of its call. An error is one, and never looks like a success."""
+
+    content: str
+    is_error: bool = False
