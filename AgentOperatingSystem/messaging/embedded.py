@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from AgentOperatingSystem.clock import Clock
-from AgentOperatingSystem.errors import Overloaded
+from AgentOperatingSystem.errors import Overloaded, StoreUnavailable
 from AgentOperatingSystem.events import Event, Kind, Message, event_message
 from AgentOperatingSystem.ids import AgentId, is_of
 from AgentOperatingSystem.messaging.hosts import HostLock, become_host, dead_hosts, is_host
@@ -49,6 +49,7 @@ PRUNE: Final = Statement(  # the newest stays, so that no number is given out tw
 )
 CLEAR: Final = Statement("DELETE FROM suspects WHERE id = ?", 7)
 TAKEOVER_SECONDS: Final = 1.0
+ALARM_AGAIN_SECONDS: Final = 1.0
 SUSPECT_SECONDS: Final = 600.0
 """How long a suspect that never comes again, because its sender gave up, is remembered; longer than any back-off."""
 DUE_MAX: Final = 1000
@@ -298,6 +299,13 @@ class EmbeddedBus:
 
     def _on_alarm(self) -> None:
         self._alarm = None
+        try:
+            self._take_due()
+        except StoreUnavailable as error:
+            _log.warning("could not read what is due (%s); trying again in %g s", error, ALARM_AGAIN_SECONDS)
+            self._ring_at(self._clock.now() + ALARM_AGAIN_SECONDS)
+
+    def _take_due(self) -> None:
         found = self._engine.read(
             "SELECT record FROM queue WHERE due > 0 AND due <= ? AND host = ? ORDER BY due, seq LIMIT ?",
             (self._clock.now(), self._lock.host, DUE_MAX),
@@ -329,14 +337,23 @@ class EmbeddedBus:
                 _log.exception("could not take over from dead hosts; trying again in %g s", TAKEOVER_SECONDS)
 
     async def _take_over(self) -> None:
-        for dead in dead_hosts(self._folder, self._lock):
-            now = self._clock.now()
-            runs: Runs = [(SUSPECT, (message_id, now)) for message_id in marked(dead.marks)]
-            forget = (FORGET, (now - SUSPECT_SECONDS,))
-            await self._engine.write([*runs, forget, (ADOPT, (self._lock.host, dead.host))])
-            dead.release(remove=True)
-            self._reload()
-            asyncio.get_running_loop().call_later(SUSPECT_SECONDS, self._suspects.clear)
+        found = dead_hosts(self._folder, self._lock)
+        try:
+            while found:
+                await self._adopt(found[0])
+                found.pop(0).release(remove=True)
+                self._reload()
+                asyncio.get_running_loop().call_later(SUSPECT_SECONDS, self._suspects.clear)
+        finally:
+            for dead in found:  # not taken over after all: whoever comes next finds them dead, as they are
+                dead.release(remove=False)
+
+    async def _adopt(self, dead: HostLock) -> None:
+        """What a dead host had becomes this one's; what was in its handlers' hands is suspect."""
+        now = self._clock.now()
+        runs: Runs = [(SUSPECT, (message_id, now)) for message_id in marked(dead.marks)]
+        forget = (FORGET, (now - SUSPECT_SECONDS,))
+        await self._engine.write([*runs, forget, (ADOPT, (self._lock.host, dead.host))])
 
     async def _adopt_orphans(self) -> None:
         """Messages of hosts without a lock file, as in a restored backup, would wait for ever for their host."""
