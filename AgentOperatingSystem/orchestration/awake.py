@@ -80,6 +80,11 @@ class Warm:
     def forget(self, agent: AgentId) -> None:
         self._awake.pop(agent, None)
 
+    def forget_type(self, name: str) -> None:
+        """Forgets all agents of a type, which is another one now."""
+        for agent in [agent for agent in self._awake if agent.name == name]:
+            self.forget(agent)
+
     def __len__(self) -> int:
         return len(self._awake)
 

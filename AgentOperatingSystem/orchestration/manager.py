@@ -43,8 +43,7 @@ class AgentManager:
         Nothing is written: it is awake when its first event comes. Raises `ConfigurationError`.
         """
         registered = self._parts.registry.register(agent)
-        if isinstance(agent, BaseAgent):
-            self._kernel.warm.forget(agent.address)
+        self._kernel.warm.forget_type(registered.name)  # what was made of the one before is not to answer any more
         return registered.name
 
     async def find(
