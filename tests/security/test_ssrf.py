@@ -291,6 +291,13 @@ async def test_only_https_and_its_port_by_default(canary: Canary) -> None:
         await Fetcher().fetch("https://127.0.0.1/")
 
 
+async def test_a_user_name_is_refused_also_for_a_public_address() -> None:
+    for url in ("https://user@8.8.8.8/", "https://user:password@public.example/", "https://@8.8.8.8/"):
+        with pytest.raises(AddressRefused, match="a URL with a user name is not fetched") as raised:
+            await Fetcher(resolve=table).fetch(url)
+        assert "password" not in str(raised.value)
+
+
 async def test_an_exception_holds_for_its_network_alone(canary: Canary, site: Site) -> None:
     policy = site_policy(site, canary)
     assert (await Fetcher(policy).fetch(f"http://127.0.0.1:{site.server.port}/here")).content == b"reached /here"

@@ -16,6 +16,7 @@ from AgentOperatingSystem.tools.web.policy import WebPolicy
 LENGTH_MAX = 8192
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\ufeff]")
+_USER = re.compile(r"[^/?#]*//[^/?#]*@")
 _NAME = re.compile(r"(?:(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.|\Z))+(?<!\.)")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
@@ -26,6 +27,8 @@ def parse_url(text: str, policy: WebPolicy) -> httpx2.URL:
         raise InvalidInput(f"URL: {len(text)} characters; the limit is {LENGTH_MAX}")
     if _FORBIDDEN.search(text):
         raise InvalidInput(f"URL {text[:200]!r}: white space, control characters and backslashes are not allowed")
+    if _USER.match(text):  # also an empty one, which the parser would drop without a word
+        raise AddressRefused(f"{_without_user(text)[:200]}: a URL with a user name is not fetched")
     try:
         url = httpx2.URL(text)
     except (httpx2.InvalidURL, ValueError) as error:
@@ -80,6 +83,10 @@ def _ipv6(url: httpx2.URL, host: str) -> str:
     if address.scope_id is not None:
         raise AddressRefused(f"{_shown(url)}: an address with a zone is not fetched")
     return str(address)
+
+
+def _without_user(text: str) -> str:
+    return re.sub(r"//[^/?#]*@", "//", text, count=1)
 
 
 def _shown(url: httpx2.URL) -> str:

@@ -1,12 +1,12 @@
 """A cage on this machine; where it cannot isolate, the tests that need one are skipped, but not in CI."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from AgentOperatingSystem.errors import SandboxUnavailable
 from AgentOperatingSystem.tools.sandbox.local import LocalSandbox
+from tests.cages import skip_without_sandbox
 
 
 @pytest.fixture
@@ -27,7 +27,5 @@ async def usable(sandbox: LocalSandbox) -> LocalSandbox:
     try:
         await sandbox.check()
     except SandboxUnavailable as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
+        skip_without_sandbox(error)
     return sandbox

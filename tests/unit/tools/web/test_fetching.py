@@ -2,6 +2,7 @@
 
 import gzip
 import time
+import tracemalloc
 import zlib
 
 import pytest
@@ -51,6 +52,17 @@ async def test_a_larger_body_is_refused(pages: Pages, answer: Answer) -> None:
     pages.answers["/a"] = answer
     with pytest.raises(TooLarge, match="larger than 1024 bytes"):
         await Fetcher(policy(pages.server, KIB)).fetch(f"{pages.url}/a")
+
+
+async def test_a_bomb_is_never_in_memory(pages: Pages) -> None:
+    pages.answers["/a"] = Answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(bytes(64 << 20)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge):
+            await Fetcher(policy(pages.server, KIB)).fetch(f"{pages.url}/a")
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
 
 
 async def test_a_compressed_body(pages: Pages, fetcher: Fetcher) -> None:
