@@ -5,6 +5,7 @@ what exists, the store says what it remembers.
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 from AgentOperatingSystem.agents.base_agent import BaseAgent, RestartPolicy
@@ -96,7 +97,7 @@ class Registry:
 def _maker(agent: BaseAgent | type[BaseAgent]) -> Callable[[AgentId], BaseAgent]:
     """How an object for an address comes to be: made from the class, or the one that was registered."""
     if not isinstance(agent, type):
-        return lambda address: _only(agent, address)
+        return _Registered(agent)
     kind = agent
 
     def make(address: AgentId) -> BaseAgent:
@@ -107,8 +108,21 @@ def _maker(agent: BaseAgent | type[BaseAgent]) -> Callable[[AgentId], BaseAgent]
     return make
 
 
-def _only(agent: BaseAgent, address: AgentId) -> BaseAgent:
-    """The registered object, for its own key alone. Raises `UnknownAgent`."""
-    if address.key != agent.address.key:
-        raise UnknownAgent(f"{agent.agent_id} is one agent object; register its class to have an instance per key")
-    return agent
+class _Registered:
+    """Answers the registered object, for its own key alone. The first tenant that asks gets it, and every other one a
+    copy: an object has one state.
+    """
+
+    def __init__(self, agent: BaseAgent) -> None:
+        self._agent = agent
+        self._owner: AgentId | None = None
+
+    def __call__(self, address: AgentId) -> BaseAgent:
+        """Raises `UnknownAgent`."""
+        agent = self._agent
+        if address.key != agent.address.key:
+            raise UnknownAgent(f"{agent.agent_id} is one agent object; register its class to have an instance per key")
+        self._owner = self._owner or address
+        made = agent if address == self._owner else copy(agent)
+        made.address = address
+        return made
