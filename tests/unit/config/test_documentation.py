@@ -42,8 +42,8 @@ def test_secrets_are_called_secret() -> None:
 
 
 def test_only_the_configuration_reads_the_environment() -> None:
-    """Handing the whole environment to a child is no reading; `proof` adds its own path to a PYTHONPATH, and the cage of
-    the sandbox empties its own.
+    """Handing the whole environment to a child is no reading; `proof` adds its own path to a PYTHONPATH, and the cage
+    of the sandbox empties its own.
     """
     package = ROOT / "AgentOperatingSystem"
     files = [path for path in package.rglob("*.py") if package / "tools" / "sandbox" / "cage" not in path.parents]
