@@ -94,12 +94,13 @@ class LocalSandbox:
     async def _run(self, asked: request.Request) -> SandboxResult:
         content = _encoded(asked)
         async with self._running:
-            groups = await asyncio.to_thread(_make_groups, asked)
+            making = asyncio.create_task(asyncio.to_thread(_make_groups, asked))
             try:
+                groups = await asyncio.shield(making)
                 content = _encoded(asked._replace(control_groups=groups)) if groups else content
                 answer = await _converse(content, asked)
-            finally:
-                await asyncio.to_thread(control_groups.remove, groups)
+            finally:  # also of a run that was cancelled while they were being made
+                await asyncio.to_thread(control_groups.remove, await making)
         return _result_of(answer)
 
 
