@@ -7,12 +7,14 @@ import msgspec
 from AgentOperatingSystem.agents.timers import TIMER, Timer
 from AgentOperatingSystem.errors import Conflict, InvalidInput, UnknownAgent
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.orchestration.control import commit_and_ring
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.parts import Parts
-from AgentOperatingSystem.storage.records import Change, EventRow, Head, Row
+from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head, Row
 
 FORMAT = "aos.agent/1"
+UNDER_WAY = "it is being imported"
 _PART = 90
 """Rows per commit; a store's transaction holds 100."""
 _replace = msgspec.structs.replace
@@ -57,28 +59,43 @@ class Archivist:
     async def import_(self, document: bytes, agent: AgentId | None = None) -> AgentId:
         """Makes the agent of a document (or `agent` from it) exist here.
 
-        Raises `InvalidInput`, `Conflict` where it exists already.
+        It is stopped until all of it is here. Raises `InvalidInput`, `Conflict` where it exists already.
         """
         archive = _read(document)
         target = agent or archive.head.agent
         server = await self._kernel.awaken_fresh(target)
-        if server.etag:
-            raise Conflict(f"{target} exists here already; terminate and delete it, or import under another address")
-        head = _replace(archive.head, agent=target)  # its version stays: the rows' places in the history belong to it
+        await self._check_free(server)
+        head = _replace(
+            archive.head,
+            agent=target,
+            version=max(archive.head.version, server.head.version),  # the rows' places in the history belong to it
+            unrelayed=(),
+        )
         head = await server.with_state(head, _state_of(archive), head.schema)
         inserts = [_replace(row, event=row.event.to(target), outputs=()) for row in archive.events]
-        parts = [*inserts, *archive.rows]
+        parts: list[EventRow | Row] = [*inserts, *archive.rows]
         for at in range(0, max(1, len(parts)), _PART):
-            part = parts[at : at + _PART]
+            is_last = at + _PART >= len(parts)
             head = _replace(head, version=head.version + 1)
-            change = Change(
-                head=head,
-                etag=server.etag,
-                inserts=tuple(row for row in part if isinstance(row, EventRow)),
-                rows=tuple(row for row in part if isinstance(row, Row)),
-            )
-            await commit_and_ring(self._parts, self._kernel, server, change, "import")
+            whole = head if is_last else _replace(head, control=Control.STOPPED, reason=UNDER_WAY)
+            await self._import_part(server, whole, parts[at : at + _PART])
         return target
+
+    async def _check_free(self, server: ContextMCPServer) -> None:
+        """An address is free where nobody was, or where everything but a tombstone is deleted. Raises `Conflict`."""
+        head, agent = server.head, server.agent
+        bare = head.control is Control.TERMINATED and not head.state and not head.state_blob
+        if server.etag and not (bare and not (await self._parts.store.events(agent, limit=1)).items):
+            raise Conflict(f"{agent} exists here already; terminate and delete it, or import under another address")
+
+    async def _import_part(self, server: ContextMCPServer, head: Head, part: list[EventRow | Row]) -> None:
+        change = Change(
+            head=head,
+            etag=server.etag,
+            inserts=tuple(row for row in part if isinstance(row, EventRow)),
+            rows=tuple(row for row in part if isinstance(row, Row)),
+        )
+        await commit_and_ring(self._parts, self._kernel, server, change, "import")
 
     async def _events(self, agent: AgentId) -> tuple[EventRow, ...]:
         found: list[EventRow] = []
@@ -117,6 +134,9 @@ def _read(document: bytes) -> Archive:
 
 
 def _check_rows(archive: Archive) -> None:
+    for event in archive.events:
+        if event.key != event.event.key or not 0 <= event.version <= archive.head.version:
+            raise InvalidInput(f"the document has an event {event.event.id[:80]!r} that is not where it belongs")
     for row in archive.rows:
         if row.kind not in (TIMER, "memory") or row.value is None:
             raise InvalidInput(
