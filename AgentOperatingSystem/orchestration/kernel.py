@@ -95,7 +95,7 @@ class Kernel:
 
     def _fall_asleep(self, agent: AgentId, awake: Awake) -> None:
         awake.fresh = False
-        if awake.broken is None:  # what is broken is looked at anew each time: it may have been mended
+        if self.parts.registry.is_current(awake.kind):  # what is broken or replaced is made anew at its next event
             self.warm.put(agent, awake)
 
     async def _wake(self, agent: AgentId) -> Awake:

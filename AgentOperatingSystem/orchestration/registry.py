@@ -63,6 +63,10 @@ class Registry:
             known = ", ".join(sorted(name for name in self._types if not name.startswith("aos."))) or "none"
             raise UnknownAgent(f"no agent is registered as {agent.name!r}; registered: {known}") from None
 
+    def is_current(self, kind: AgentType | None) -> bool:
+        """Whether this is what is registered under its name now."""
+        return kind is not None and self._types.get(kind.name) is kind
+
     def check_recipient(self, agent: AgentId) -> None:
         """Raises `UnknownAgent` where no such type is registered."""
         self.get(agent)

@@ -14,7 +14,7 @@ from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.applications import agents_of, routes_of
 from AgentOperatingSystem.orchestration.registry import Registry
 from AgentOperatingSystem.orchestration.routes import Route, Subscription
-from tests.systems import result_of, running
+from tests.systems import passed, result_of, running
 
 
 class Plain(BaseAgent):
@@ -193,3 +193,20 @@ class NoInheritance(Declared):
 def test_what_a_class_declares_its_subclass_declares_too() -> None:
     kind = Registry().register(NoInheritance)
     assert (kind.name, kind.strict, kind.capabilities) == ("no_inheritance", True, ("reading", "writing"))
+
+
+@pytest.mark.virtual_time
+async def test_a_type_that_is_replaced_while_its_agent_works_answers_from_the_next_event_on() -> None:
+    class Newer(BaseAgent):
+        name = "clerk"
+
+        async def on_event(self, event: Event, context: Context) -> Any:
+            return "newer"
+
+    system = await running(Clerk)
+    working = asyncio.create_task(system.handle("clerk", "1", data=10.0))
+    await passed(1)
+    system.registry.register(Newer)
+    system.kernel.warm.forget_type("clerk")
+    assert result_of(await working) == ["default", 1]
+    assert result_of(await system.handle("clerk", "2")) == "newer"
