@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,20 @@ class Reply:
     """Nothing more comes, until the other side gives up."""
 
 
+class Stream(StreamingResponse):
+    """Says when it is over, wherever in its frames the other side left."""
+
+    def __init__(self, ended: threading.Event, *content: Any) -> None:
+        super().__init__(*content)
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended.set()
+
+
 @dataclass
 class ModelServer:
     """What the test plans, and what happened."""
@@ -65,23 +80,23 @@ class ModelServer:
         self.arrived.set()
         reply = self.plan.popleft() if len(self.plan) > 1 else self.plan[0]  # the last one is given for ever
         if reply.frames is not None:
-            stream = self._frames(reply, request)
-            return StreamingResponse(stream, reply.status, reply.headers, reply.media_type)
+            ended = self.hung_up if reply.hang else threading.Event()
+            return Stream(ended, self._frames(reply), reply.status, reply.headers, reply.media_type)
         if reply.hang:
             await self._wait_for_hang_up(request)
         return Response(reply.body, reply.status, reply.headers, reply.media_type)
 
-    async def _frames(self, reply: Reply, request: Request) -> AsyncIterator[bytes]:
+    async def _frames(self, reply: Reply) -> AsyncIterator[bytes]:
         for frame in reply.frames or ():
             yield frame
             await asyncio.sleep(0)
         if reply.cut:
             raise ConnectionAbortedError("as planned")
         if reply.hang:
-            await self._wait_for_hang_up(request)
+            await asyncio.Event().wait()  # the response that streams this is cancelled when the other side goes
 
     async def _wait_for_hang_up(self, request: Request) -> None:
-        """Ends when the other side has gone; a stream is cancelled then."""
+        """Ends when the other side has gone."""
         try:
             while (await request.receive())["type"] != "http.disconnect":
                 pass
