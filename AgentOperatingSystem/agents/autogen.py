@@ -6,7 +6,6 @@ comes back. What replaces AutoGen one day replaces this file.
 
 import asyncio
 import logging
-from base64 import b64decode
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Literal, TypeVar
@@ -14,33 +13,36 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from autogen_agentchat import conditions
 from autogen_agentchat.agents import AssistantAgent
-from autogen_agentchat.base import AndTerminationCondition, ChatAgent, OrTerminationCondition, TerminationCondition
+from autogen_agentchat.base import (
+    AndTerminationCondition,
+    ChatAgent,
+    Handoff,
+    OrTerminationCondition,
+    TerminationCondition,
+)
 from autogen_agentchat.messages import HandoffMessage
 from autogen_agentchat.teams import MagenticOneGroupChat, RoundRobinGroupChat, SelectorGroupChat, Swarm
-from autogen_core import CancellationToken, FunctionCall, Image
+from autogen_core import CancellationToken, FunctionCall
 from autogen_core.models import (
     ChatCompletionClient,
     CreateResult,
-    FunctionExecutionResultMessage,
     LLMMessage,
     ModelFamily,
     ModelInfo,
     RequestUsage,
-    SystemMessage,
-    UserMessage,
 )
-from autogen_core.tools import BaseTool, FunctionTool, Tool, ToolSchema
+from autogen_core.tools import BaseTool, TextResultContent, Tool, ToolResult, ToolSchema, Workbench
 from pydantic import BaseModel
 
 from AgentOperatingSystem.agents.conditions import Condition
-from AgentOperatingSystem.agents.minds import Answer, Guard, MindSpec, TeamSpec, answer_of
+from AgentOperatingSystem.agents.minds import Answer, MindSpec, TeamSpec, answer_of
 from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
+from AgentOperatingSystem.agents.questions import request_of, spec_of
 from AgentOperatingSystem.agents.rosters import misdirected
-from AgentOperatingSystem.errors import AOSError, ConfigurationError, Forbidden, UnsupportedRequest
-from AgentOperatingSystem.ml.messages import ImagePart, ModelMessage, Part, ToolCall, system, tool_result, user
-from AgentOperatingSystem.ml.messages import assistant as assistant_message
+from AgentOperatingSystem.agents.toolbox import ForeignTool, Halt, Toolbox, Usable, usable
+from AgentOperatingSystem.errors import AOSError, ConfigurationError, UnsupportedRequest
 from AgentOperatingSystem.ml.ports import ModelProvider
-from AgentOperatingSystem.ml.records import ModelRequest, ModelResponse, NamedTool, OutputSchema, ToolSpec
+from AgentOperatingSystem.ml.records import ModelRequest, ModelResponse
 
 T = TypeVar("T")
 NOTHING = RequestUsage(0, 0)
@@ -55,11 +57,12 @@ ChatAgent.register(PerpetualAgent)  # Swarm and MagenticOne take nothing that is
 
 class ModelClient(ChatCompletionClient):
     """A model of our port as AutoGen's client. `failure` keeps the error of the last call: AutoGen's teams turn it into
-    text, and it says whether to try again.
+    text, and it says whether to try again. Once a tool has halted the run, its error is raised instead of an answer.
     """
 
-    def __init__(self, provider: ModelProvider) -> None:
+    def __init__(self, provider: ModelProvider, halt: Halt | None = None) -> None:
         self.provider = provider
+        self.halt = halt or Halt()
         self.failure: AOSError | None = None
         self._last = NOTHING
         self._total = NOTHING
@@ -75,6 +78,7 @@ class ModelClient(ChatCompletionClient):
         cancellation_token: CancellationToken | None = None,
     ) -> CreateResult:
         """The whole answer. Raises the port's `ModelError`s."""
+        self.halt.check()
         request = request_of(messages, tools, tool_choice, json_output, extra_create_args)
         response = await self._kept(self.provider.complete(request), cancellation_token)
         return self._result(request, response)
@@ -90,6 +94,7 @@ class ModelClient(ChatCompletionClient):
         cancellation_token: CancellationToken | None = None,
     ) -> AsyncGenerator[str | CreateResult, None]:
         """The answer's text in pieces, then the whole. Raises the port's `ModelError`s."""
+        self.halt.check()
         request = request_of(messages, tools, tool_choice, json_output, extra_create_args)
         async with aclosing(self.provider.stream(request)) as stream:
             while True:
@@ -175,127 +180,110 @@ Finish = Literal["stop", "length", "function_calls", "content_filter"]
 _FINISH: dict[str, Finish] = {"tool_calls": "function_calls", "refusal": "content_filter", "length": "length"}
 
 
-def request_of(
-    messages: Sequence[LLMMessage],
-    tools: Sequence[Tool | ToolSchema],
-    tool_choice: Choice,
-    json_output: bool | type[BaseModel] | None,
-    options: Mapping[str, Any],
-) -> ModelRequest:
-    """AutoGen's question in the port's words."""
-    schema: OutputSchema | None = None
-    if isinstance(json_output, type):
-        schema = OutputSchema(schema=json_output.model_json_schema(), name=json_output.__name__)
-    elif json_output:
-        schema = OutputSchema(schema={"type": "object"})
-    return ModelRequest(
-        messages=tuple(said for message in messages for said in messages_of(message)),
-        tools=tuple(spec_of(tool) for tool in tools),
-        tool_choice=tool_choice if isinstance(tool_choice, str) else NamedTool(tool_choice.name),
-        json_schema=schema,
-        options=dict(options),
-    )
-
-
-def spec_of(tool: Tool | ToolSchema) -> ToolSpec:
-    """A tool as the port describes it."""
-    schema = tool.schema if isinstance(tool, Tool) else tool
-    parameters: Any = schema.get("parameters") or {"type": "object", "properties": {}}
-    return ToolSpec(name=schema["name"], description=schema.get("description", ""), parameters=dict(parameters))
-
-
-def messages_of(message: LLMMessage) -> list[ModelMessage]:
-    """One of AutoGen's messages: a message of ours, or one for each tool's result."""
-    if isinstance(message, SystemMessage):
-        return [system(message.content)]
-    if isinstance(message, UserMessage):
-        return [user(*_parts(message))]
-    if isinstance(message, FunctionExecutionResultMessage):
-        return [
-            tool_result(ToolCall(each.call_id, each.name), each.content, failed=bool(each.is_error))
-            for each in message.content
-        ]
-    if isinstance(message.content, str):
-        return [assistant_message(message.content)]
-    calls = [ToolCall(call.id, call.name, msgspec.json.decode(call.arguments)) for call in message.content]
-    return [assistant_message(message.thought or "", *calls)]
-
-
-def _parts(message: UserMessage) -> list[str | Part]:
-    """Who speaks stands before the text, unless it is the user: the port's messages carry no names."""
-    content = [message.content] if isinstance(message.content, str) else message.content
-    parts: list[str | Part] = [part if isinstance(part, str) else _image(part) for part in content]
-    return parts if message.source == "user" else [f"{message.source}: ", *parts]
-
-
-def _image(image: Image) -> ImagePart:
-    described, _, encoded = image.data_uri.partition(",")
-    media_type = described.removeprefix("data:").partition(";")[0]
-    return ImagePart(data=b64decode(encoded), media_type=media_type)
-
-
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-class GuardedTool(BaseTool[BaseModel, Any]):
-    """A tool that asks before it acts: a reason from the guard, and the model gets an error instead of a result."""
-
-    def __init__(self, inner: BaseTool[Any, Any], guard: Guard) -> None:
-        super().__init__(inner.args_type(), inner.return_type(), inner.name, inner.description)
-        self._inner = inner
-        self._guard = guard
-
-    async def run(self, args: BaseModel, cancellation_token: CancellationToken) -> Any:
-        reason = await self._guard(self.name, args.model_dump(mode="json"))
-        if reason:
-            raise Forbidden(f"{self.name} was not called: {reason}")
-        return await self._inner.run(args, cancellation_token)
-
-    def return_value_as_string(self, value: Any) -> str:
-        return self._inner.return_value_as_string(value)
+def tool_of(tool: Any) -> Usable:
+    """A Python function, one of our tools or of AutoGen's own. Raises `ConfigurationError`."""
+    return usable(tool, lambda other: _adopted(other) if isinstance(other, BaseTool) else None)
 
 
-def tool_of(tool: Any, guard: Guard | None) -> BaseTool[Any, Any]:
-    """A Python function, or a tool of AutoGen's own, as AutoGen's tool. Raises `ConfigurationError`."""
-    if isinstance(tool, BaseTool):
-        made: BaseTool[Any, Any] = tool
-    elif callable(tool):
-        made = _function_tool(tool)
-    else:
-        raise ConfigurationError(f"{tool!r} is no tool: give a Python function with type hints")
-    return GuardedTool(made, guard) if guard is not None else made
+def _adopted(tool: BaseTool[Any, Any]) -> Usable:
+    async def call(arguments: Mapping[str, Any]) -> str:
+        token = CancellationToken()
+        try:
+            return tool.return_value_as_string(await tool.run_json(arguments, token))
+        except asyncio.CancelledError:
+            token.cancel()
+            raise
+
+    return ForeignTool(spec_of(tool), call)
 
 
-def _function_tool(function: Callable[..., Any]) -> FunctionTool:
-    try:
-        return FunctionTool(function, description=(function.__doc__ or "").strip())
-    except (KeyError, NameError, TypeError, ValueError) as error:  # each is how AutoGen finds a missing hint
-        name = getattr(function, "__name__", repr(function))
-        raise ConfigurationError(f"tool {name}: its parameters and its result need type hints ({error})") from None
+class Bench(Workbench):
+    """A toolbox as AutoGen wants it. `call_tool` raises nothing: AutoGen's agent would wait for ever."""
+
+    def __init__(self, toolbox: Toolbox) -> None:
+        self._toolbox = toolbox
+        self._schemas = [
+            ToolSchema(name=each.name, description=each.description, parameters=each.parameters)  # type: ignore[typeddict-item]  # any JSON schema
+            for each in toolbox.records()
+        ]
+
+    async def list_tools(self) -> list[ToolSchema]:
+        return self._schemas
+
+    async def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        cancellation_token: CancellationToken | None = None,
+        call_id: str | None = None,
+    ) -> ToolResult:
+        running = asyncio.ensure_future(self._toolbox.call(name, arguments or {}))
+        if cancellation_token is not None:
+            cancellation_token.link_future(running)
+        try:
+            await asyncio.wait([running])
+        finally:
+            running.cancel()
+        if running.cancelled():
+            return ToolResult(name=name, result=[TextResultContent(content="broken off")], is_error=True)
+        told = running.result()
+        return ToolResult(name=name, result=[TextResultContent(content=told.content)], is_error=told.is_error)
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def reset(self) -> None: ...
+
+    async def save_state(self) -> Mapping[str, Any]:
+        return {}
+
+    async def load_state(self, state: Mapping[str, Any]) -> None: ...
 
 
 class Mind:
-    """One AssistantAgent with its model."""
+    """One AssistantAgent with its model and its tools."""
 
-    def __init__(self, spec: MindSpec) -> None:
-        self.client = ModelClient(spec.provider)
+    def __init__(self, spec: MindSpec, halt: Halt | None = None) -> None:
+        self.halt = halt or Halt()
+        self.client = ModelClient(spec.provider, self.halt)
+        handoffs = [Handoff(target=target) for target in spec.handoffs]
+        taken = [handoff.name for handoff in handoffs]
+        self.toolbox = Toolbox([tool_of(tool) for tool in spec.tools], spec.guard, self.halt, taken)
         self.assistant = AssistantAgent(
             spec.name,
             self.client,
-            tools=[tool_of(tool, spec.guard) for tool in spec.tools],
-            handoffs=list(spec.handoffs),
+            workbench=Bench(self.toolbox),
+            handoffs=list(handoffs),
             description=spec.description,
             system_message=spec.system_message,
             max_tool_iterations=spec.tool_rounds_max,
         )
 
     async def run(self, task: str) -> Answer:
-        """One task, answered. Raises the model's error."""
+        """One task, answered. Raises the model's error, and what a tool raised for the kernel."""
+        self.halt.error = None
         before = self.client.total_usage()
-        result = await self.assistant.run(task=task)
+        result = await _finished(self.assistant.run, task)
+        self.halt.check()
         state = dict(await self.assistant.save_state())
         return answer_of(result, state, before, self.client.total_usage())
+
+
+async def _finished(run: Callable[..., Awaitable[T]], task: Any) -> T:
+    """The result. Cancelling it breaks off the call that is under way: AutoGen's own tasks would go on."""
+    token = CancellationToken()
+    running = asyncio.ensure_future(run(task=task, cancellation_token=token))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        token.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        raise
 
 
 class Group:
@@ -303,8 +291,9 @@ class Group:
 
     def __init__(self, spec: TeamSpec) -> None:
         self.names = [member.name for member in spec.members]
-        self._minds = [Mind(member) for member in spec.members]
-        self._client = ModelClient(spec.provider)
+        self._halt = Halt()
+        self._minds = [Mind(member, self._halt) for member in spec.members]
+        self._client = ModelClient(spec.provider, self._halt)
         self._kind = spec.kind
         self._condition = condition_of(spec.condition)
         self._chat = self._built(spec)
@@ -316,34 +305,35 @@ class Group:
         self._state = state
 
     async def run(self, task: str) -> Answer:
-        """One task, until a condition stops the team. Raises the model's error. What was broken off must be rebuilt."""
+        """One task, until a condition stops the team. Raises the model's error, and what a tool raised for the kernel.
+
+        What was broken off must be rebuilt.
+        """
         if self._condition is not None:
             await self._condition.reset()  # a time-out counts from now
         target = misdirected(self._state, self.names) if self._state and self._kind == "swarm" else ""
         said = HandoffMessage(content=task, source="user", target=target) if target else task
+        self._halt.error = None
         for client in self._clients():
             client.failure = None
         before = total_of(client.total_usage() for client in self._clients())
-        result = await self._finished(said)
+        result = await self._done(said)
         used = total_of(client.total_usage() for client in self._clients())
         self._state = dict(await self._chat.save_state())
         return answer_of(result, self._state, before, used)
 
-    async def _finished(self, task: str | HandoffMessage) -> Any:
-        """The result. Cancelling it breaks off the call that is under way: AutoGen's own tasks would go on."""
-        token = CancellationToken()
-        running = asyncio.ensure_future(self._chat.run(task=task, cancellation_token=token))
+    async def _done(self, task: str | HandoffMessage) -> Any:
         try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            token.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            raise
+            result = await _finished(self._chat.run, task)
         except Exception as error:
             raise self._cause(error) from None
+        self._halt.check()
+        return result
 
     def _cause(self, error: Exception) -> Exception:
         """The error behind the text, traceback and all, that AutoGen makes of it."""
+        if self._halt.error is not None:
+            return self._halt.error
         failures = [client.failure for client in self._clients() if client.failure is not None]
         return failures[-1] if failures else RuntimeError(str(error).partition("\nTraceback")[0])
 

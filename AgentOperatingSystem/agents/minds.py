@@ -107,3 +107,10 @@ def task_of(event: Event) -> str:
         return event.data
     told = {"type": event.type, "subject": event.subject, "data": event.data}
     return msgspec.json.encode({name: value for name, value in told.items() if value not in ("", None)}).decode()
+
+
+def name_of(tool: Any) -> str:
+    """How a model calls a tool: by its record's name, or a function's own."""
+    record = getattr(tool, "record", None)
+    name: str = record.name if record is not None else getattr(tool, "__name__", getattr(tool, "name", ""))
+    return name

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 
 from AgentOperatingSystem.agents.base_agent import BaseAgent
-from AgentOperatingSystem.agents.minds import Answer, TeamKind, TeamSpec, bridge, task_of
+from AgentOperatingSystem.agents.minds import Answer, TeamKind, TeamSpec, bridge, name_of, task_of
 from AgentOperatingSystem.agents.naming import autogen_name, checked_name
 from AgentOperatingSystem.agents.perpetual_agent import SYSTEM_MESSAGE, PerpetualAgent
 from AgentOperatingSystem.agents.rosters import fitted, is_said
@@ -34,7 +34,7 @@ class Newcomer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     description: str = ""
     model: str = ""
     tools: tuple[str, ...] = ()
-    """Names of functions among the team's `tools`."""
+    """Names of the team's `tools`."""
     handoffs: tuple[str, ...] = ()
 
 
@@ -197,7 +197,7 @@ class AgentTeam(BaseAgent):
         return [member.name for member in self.roster()]
 
     def _made(self, newcomer: Newcomer) -> PerpetualAgent:
-        functions = {getattr(tool, "__name__", getattr(tool, "name", "")): tool for tool in self.tools}
+        functions = {name_of(tool): tool for tool in self.tools}
         unknown = [tool for tool in newcomer.tools if tool not in functions]
         if unknown:
             raise ConfigurationError(f"team {self.name} has no tool {unknown[0]!r}; there are {', '.join(functions)}")

@@ -1,0 +1,70 @@
+"""What AutoGen's agents ask a model, in the port's words.
+
+`autogen.py` hands AutoGen's messages and tools over; they are read by their shape, so nothing of AutoGen is imported.
+"""
+
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from AgentOperatingSystem.ml.messages import ImagePart, ModelMessage, Part, ToolCall, system, tool_result, user
+from AgentOperatingSystem.ml.messages import assistant as assistant_message
+from AgentOperatingSystem.ml.records import ModelRequest, NamedTool, OutputSchema, ToolSpec
+
+
+def request_of(
+    messages: Sequence[Any], tools: Sequence[Any], tool_choice: Any, json_output: Any, options: Mapping[str, Any]
+) -> ModelRequest:
+    """AutoGen's question; `json_output` is a pydantic model, or whether any JSON object is asked for."""
+    schema: OutputSchema | None = None
+    chosen: Any = tool_choice if isinstance(tool_choice, str) else NamedTool(tool_choice.name)
+    if isinstance(json_output, type):
+        schema = OutputSchema(schema=json_output.model_json_schema(), name=json_output.__name__)  # type: ignore[attr-defined]  # a model
+    elif json_output:
+        schema = OutputSchema(schema={"type": "object"})
+    return ModelRequest(
+        messages=tuple(said for message in messages for said in messages_of(message)),
+        tools=tuple(spec_of(tool) for tool in tools),
+        tool_choice=chosen,
+        json_schema=schema,
+        options=dict(options),
+    )
+
+
+def spec_of(tool: Any) -> ToolSpec:
+    """A tool, or a tool's schema, as the port describes it."""
+    schema = tool if isinstance(tool, Mapping) else tool.schema
+    parameters = schema.get("parameters") or {"type": "object", "properties": {}}
+    return ToolSpec(name=schema["name"], description=schema.get("description", ""), parameters=dict(parameters))
+
+
+def messages_of(message: Any) -> list[ModelMessage]:
+    """One of AutoGen's messages: a message of ours, or one for each tool's result."""
+    if message.type == "SystemMessage":
+        return [system(message.content)]
+    if message.type == "UserMessage":
+        return [user(*_parts(message))]
+    if message.type == "FunctionExecutionResultMessage":
+        return [
+            tool_result(ToolCall(each.call_id, each.name), each.content, failed=bool(each.is_error))
+            for each in message.content
+        ]
+    if isinstance(message.content, str):
+        return [assistant_message(message.content)]
+    calls = [ToolCall(call.id, call.name, msgspec.json.decode(call.arguments)) for call in message.content]
+    return [assistant_message(message.thought or "", *calls)]
+
+
+def _parts(message: Any) -> list[str | Part]:
+    """Who speaks stands before the text, unless it is the user: the port's messages carry no names."""
+    content = [message.content] if isinstance(message.content, str) else message.content
+    parts: list[str | Part] = [part if isinstance(part, str) else _image(part) for part in content]
+    return parts if message.source == "user" else [f"{message.source}: ", *parts]
+
+
+def _image(image: Any) -> ImagePart:
+    described, _, encoded = image.data_uri.partition(",")
+    media_type = described.removeprefix("data:").partition(";")[0]
+    return ImagePart(data=b64decode(encoded), media_type=media_type)
