@@ -24,6 +24,7 @@
         ├── Retryable(after_seconds)   try again, later
         ├── Unavailable(after_seconds) something the agent needs is down: back off the agent, not the event
         ├── Terminal                   never try again
+        │   └── Deadlock               a request would close a ring of agents that wait for one another
         ├── Quarantine                 keep it aside for a person
         ├── TurnTimedOut               the handler ran past its time limit
         └── ModelError                 a model gave no usable answer; each kind is one of the above too:
@@ -290,6 +291,19 @@ class Terminal(HandlerError):
     """Never try this event again: it ends as failed, with this message."""
 
     code, status = "terminal", 422
+
+
+class Deadlock(Terminal):
+    """A request would close a ring of agents that wait for one another; it was not sent. `ring` names them in order."""
+
+    code, status = "deadlock", 409
+
+    def __init__(self, ring: Sequence[str]) -> None:
+        super().__init__(
+            f"this request would close a ring of agents that wait for one another: {' → '.join(ring)}; "
+            "answer without asking, or let the first of them ask with waits=False if it answers others meanwhile"
+        )
+        self.ring = tuple(ring)
 
 
 class Quarantine(HandlerError):

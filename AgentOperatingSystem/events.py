@@ -4,12 +4,14 @@ An `Event` is a CloudEvents 1.0 record with our extensions; its identity is (ten
 what a broker carries: an event for one mailbox, a publication for a topic, or a doorbell that wakes an agent.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
 from operator import attrgetter
 from re import Pattern, compile, escape
 from typing import Any
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 import msgspec
@@ -60,6 +62,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=
     """W3C trace context of the sender."""
     priority: int = 0
     """0 to 9; higher overtakes among events that wait in the store."""
+    asks: tuple[str, ...] = ()
+    """The agents (`AgentId.partition`) that wait for what comes of this event, outermost first; set by the system."""
     hops: int = 0
     """How many agents the chain of causes has passed through."""
     credits: int = -1
@@ -115,6 +119,16 @@ def _what_is_wrong(event: Event) -> str:
     if not 0 <= event.priority <= PRIORITY_MAX:
         return f"event priority {event.priority}: needs 0 to {PRIORITY_MAX}"
     return ""
+
+
+def asks_text(asks: Sequence[str]) -> str:
+    """A chain of asks as one text: partitions between blanks, escaped as in URLs."""
+    return " ".join(quote(each, safe="|/") for each in asks)
+
+
+def asks_of(text: str) -> tuple[str, ...]:
+    """The inverse of `asks_text`. Raises `InvalidInput` where a part is no address."""
+    return tuple(AgentId.from_partition(unquote(each)).partition for each in text.split(" ") if each)
 
 
 def fingerprint(event: Event) -> str:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from AgentOperatingSystem.agents.asking import REPLY, Owed, chain, owed_by
 from AgentOperatingSystem.agents.timers import REQUEST, Timer, new_request, new_schedule, time_limit
 from AgentOperatingSystem.errors import Quarantine, TooLarge
 from AgentOperatingSystem.events import Event, check_memory_key, check_topic, encode
@@ -55,6 +56,8 @@ class Collected:
     events: list[Event] = field(default_factory=list)
     rows: dict[tuple[str, str], Row] = field(default_factory=dict)
     timers: dict[str, Timer | None] = field(default_factory=dict)
+    deferred: Owed | None = None
+    """What the handler owes instead of answering with its result."""
 
 
 class Context:
@@ -112,6 +115,7 @@ class Context:
         priority: int = 0,
         after_seconds: float = 0.0,
         reply_to: AgentId | None = None,
+        asks: tuple[str, ...] = (),
     ) -> Event:
         """Sends an event to one agent's mailbox, after the commit. Returns the event as it will be sent.
 
@@ -128,6 +132,7 @@ class Context:
             correlation=correlation,
             priority=priority,
             reply_to=reply_to,
+            asks=asks,
             due=self._now + after_seconds if after_seconds > 0 else 0.0,
         )
 
@@ -148,17 +153,56 @@ class Context:
         return await self.publish(f"aos.group.{group}", data, type=type)
 
     async def request(
-        self, to: AgentId | str, data: Any = None, *, type: str = "aos.request", timeout_seconds: float = 60.0
+        self,
+        to: AgentId | str,
+        data: Any = None,
+        *,
+        type: str = "aos.request",
+        timeout_seconds: float = 60.0,
+        owed: Owed | dict[str, Any] | None = None,
+        waits: bool = True,
     ) -> str:
         """Asks another agent, without waiting: the answer is a later event of this agent.
 
         Exactly one of two events will come, both with the returned correlation id: `aos.reply` with the other's result
         as data, or `aos.request.timed_out`. The time limit survives restarts.
+
+        `owed` is the answer that this request is needed for (default: what this handling deferred). Raises `Deadlock`
+        where the other one waits for that answer itself. `waits=False`: this agent answers others meanwhile, whatever
+        comes of the request, so that nobody who asks it closes a ring.
         """
         due = time_limit(type, self._now + timeout_seconds)
-        sent = await self.send(to, data, type=type, reply_to=self.agent, correlation=f"{REQUEST}{self.uuid()}")
-        self.collected.timers[sent.correlation] = new_request(sent, due)
-        return sent.correlation
+        owed = owed or self.collected.deferred
+        waiting = msgspec.convert(owed, Owed).asks if owed else ()
+        asks = chain(waiting, self.agent, self._address(to)) if waits else ()
+        correlation = f"{REQUEST}{self.uuid()}"
+        sent = await self.send(to, data, type=type, reply_to=self.agent, correlation=correlation, asks=asks)
+        self.collected.timers[correlation] = new_request(sent, due)
+        return correlation
+
+    def defer(self) -> Owed:
+        """This handler's result is not the answer: who asked gets it later, by `answer`. Keep what this returns in the
+        state. An application that waits for the event still gets the handler's result.
+        """
+        if self.collected.deferred is None:
+            self.collected.deferred = owed_by(self.event)
+        return self.collected.deferred
+
+    async def answer(self, owed: Owed | dict[str, Any], result: Any = None) -> None:
+        """Gives the answer that `defer` put off, in whatever handling; nothing where nobody asked for one.
+
+        An answer that comes after the asker's time limit ends there as `cancelled`, as does a second one.
+        """
+        owed = msgspec.convert(owed, Owed)
+        if owed.to is not None:
+            self._collect(
+                agent=owed.to,
+                tenant=owed.to.tenant,
+                type=REPLY,
+                data=result,
+                correlation=owed.correlation,
+                conversation=owed.conversation,
+            )
 
     # --- time -----------------------------------------------------------------------------------------------
 

@@ -55,6 +55,12 @@ class UnderWay:
 _under_way: ContextVar[UnderWay | None] = ContextVar("under_way", default=None)
 
 
+def turn_under_way() -> Turn | None:
+    """The turn whose handler this code runs in, if any."""
+    under_way = _under_way.get()
+    return under_way.turn if under_way is not None else None
+
+
 class StoredMemory:
     """What an agent has remembered as of the last commit, whatever a turn under way is about to change."""
 

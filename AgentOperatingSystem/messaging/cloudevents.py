@@ -16,7 +16,8 @@ What an attribute becomes:
     aospriority                            0 to 9
     aosdue                                 RFC 3339
     aostenant                              refused from outside where it is not the caller's own
-    aoshops, aoscredits, aosgeneration     ignored from outside: there, an event begins a chain of its own
+    aoshops, aoscredits, aosgeneration,
+    aosasks                                ignored from outside: there, an event begins a chain of its own
     other names that begin with `aos`      refused: most likely misspelt
     anything else                          kept in `Event.extensions`; in headers every value is a text
 
@@ -36,7 +37,7 @@ import msgspec
 
 from AgentOperatingSystem.clock import from_iso, iso
 from AgentOperatingSystem.errors import InvalidEvent, InvalidInput
-from AgentOperatingSystem.events import TEXT_LENGTH_MAX, Event, encode
+from AgentOperatingSystem.events import TEXT_LENGTH_MAX, Event, asks_of, asks_text, encode
 from AgentOperatingSystem.ids import DEFAULT_TENANT, AgentId
 
 if TYPE_CHECKING:
@@ -59,9 +60,10 @@ _TEXTS: Final = {
     "traceparent": "traceparent",
 }
 _NUMBERS: Final = {"aospriority": "priority", "aoshops": "hops", "aoscredits": "credits", "aosgeneration": "generation"}
+_ASKS: Final = "aosasks"
 _INSIDE_ONLY: Final = frozenset({"aoshops", "aoscredits", "aosgeneration"})
 _ADDRESSES: Final = {"aosagent": "agent", "aosreplyto": "reply_to"}
-_KNOWN: Final = frozenset({*_STANDARD, *_TEXTS, *_NUMBERS, *_ADDRESSES, "aosdue", "aostenant"})
+_KNOWN: Final = frozenset({*_STANDARD, *_TEXTS, *_NUMBERS, *_ADDRESSES, _ASKS, "aosdue", "aostenant"})
 _JSON_TYPE: Final = re.compile(r"(application|text)/([\w.+\-]+\+)?json")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DIGITS: Final = re.compile(r"-?\d{1,10}")
@@ -73,7 +75,8 @@ def from_http(
     """The events of one HTTP request: one in structured or binary mode, any number in a batch; the content type says.
 
     They belong to `tenant`, the caller's. `trusted` is for messages that this system sent itself: only there are
-    tenant, hops, credits and generation taken from the event. Raises `InvalidEvent` and says what is wrong, and where.
+    tenant, hops, credits, generation and asks taken from the event. Raises `InvalidEvent` and says what is wrong, and
+    where.
     """
     media = _media_type(headers)
     if media == BATCH:
@@ -176,6 +179,8 @@ def _event(attributes: dict[str, Any], data: Any, tenant: str, trusted: bool) ->
     for name, field in _ADDRESSES.items():
         if name in attributes:
             fields[field] = _address(attributes, name, tenant, trusted)
+    if _ASKS in attributes and trusted:
+        fields["asks"] = asks_of(_text(attributes, _ASKS))
     return Event(
         id=attributes["id"],
         source=attributes["source"],
@@ -255,6 +260,8 @@ def _own_extensions(event: Event) -> dict[str, Any]:
     written = {name: value for name, value in found.items() if value not in ("", 0, -1)}
     if event.credits == 0:  # the chain may cause nothing more: not the same as unsaid
         written["aoscredits"] = 0
+    if event.asks:
+        written[_ASKS] = asks_text(event.asks)
     if event.due:
         written["aosdue"] = iso(event.due)
     if event.tenant != DEFAULT_TENANT:

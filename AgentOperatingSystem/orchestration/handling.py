@@ -135,7 +135,7 @@ class Handling:
         content = awake.kind.codec.encode(state)
         if content != awake.current:
             awake.kind.codec.check(content)
-        answer = reply_to(case, work.head.agent, result, work.now)
+        answer = reply_to(case, work.head.agent, result, work.now) if collected.deferred is None else None
         if answer is not None:
             collected.events.append(answer)
         changed = await self._changed(work, collected.timers) if collected.timers else []

@@ -8,9 +8,14 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+import msgspec
+
+from AgentOperatingSystem.agents.asking import chain
+from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.errors import RequestTimedOut
 from AgentOperatingSystem.events import Event, check_topic
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.mcp.context_server import turn_under_way
 from AgentOperatingSystem.orchestration.builtin import HANDLER, FunctionHandler, Handler, handler_name
 from AgentOperatingSystem.orchestration.mailroom import Mailroom
 from AgentOperatingSystem.orchestration.parts import Parts
@@ -103,8 +108,11 @@ class ApplicationBus:
         )
 
     async def result(self, event: Event, timeout_seconds: float | None) -> Any:
-        """Has an event handled and answers its result. Raises as `request` does."""
+        """Has an event handled and answers its result. Raises as `request` does; `Deadlock` where a handler would wait
+        here for an agent that waits for it, or for itself.
+        """
         self._start()
+        event = _with_asks(event)
         row = await self._mailroom.process(event, timeout_seconds)
         if row is None:
             why = f"within {timeout_seconds:g} s" if timeout_seconds is not None else "before the host stopped"
@@ -128,3 +136,15 @@ class ApplicationBus:
 
     def _address(self, agent: AgentId | str) -> AgentId:
         return AgentId.parse(agent, self._tenant) if isinstance(agent, str) else agent
+
+
+def _with_asks(event: Event) -> Event:
+    """The event with the chain of those who wait for it, where it is a handler that waits: its agent handles nothing
+    else meanwhile, so that even a question to itself closes a ring.
+    """
+    turn = turn_under_way()
+    if not isinstance(turn, Context) or event.agent is None:
+        return event
+    asks = chain(turn.event.asks, turn.agent, turn.agent)
+    asks = chain(turn.event.asks, turn.agent, event.agent, blocked=True)
+    return msgspec.structs.replace(event, asks=asks)

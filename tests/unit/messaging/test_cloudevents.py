@@ -56,6 +56,7 @@ def events(draw: st.DrawFn) -> Event:
         causation=draw(texts),
         traceparent=draw(texts),
         priority=draw(st.integers(0, 9)),
+        asks=draw(st.lists(agents.map(lambda agent: agent.partition), max_size=2).map(tuple)),
         hops=draw(st.integers(0, 40)),
         credits=draw(st.integers(-1, 2000)),
         generation=draw(st.integers(0, 5)),
@@ -173,11 +174,12 @@ def test_an_event_without_time_and_data_has_none() -> None:
 
 
 def test_what_only_the_system_knows_is_not_taken_from_outside() -> None:
-    event = Event(type="t", hops=3, credits=999_999, generation=2)
+    event = Event(type="t", hops=3, credits=999_999, generation=2, asks=("default|a/", "default|b/k 1"))
     (outside,) = from_http(*to_binary(event))
     (inside,) = from_http(*to_binary(event), trusted=True)
-    assert (outside.hops, outside.credits, outside.generation) == (0, -1, 0)
+    assert (outside.hops, outside.credits, outside.generation, outside.asks) == (0, -1, 0, ())
     assert (inside.hops, inside.credits, inside.generation) == (3, 999_999, 2)
+    assert inside.asks == ("default|a/", "default|b/k 1")
 
 
 def test_an_event_belongs_to_its_callers_tenant() -> None:
