@@ -13,10 +13,12 @@ from uuid import UUID
 import msgspec
 
 from AgentOperatingSystem.agents.asking import REPLY, Owed, chain, owed_by
+from AgentOperatingSystem.agents.conversation import MAIN, TOKENS_MAX, Conversation
 from AgentOperatingSystem.agents.timers import REQUEST, Timer, new_request, new_schedule, time_limit
 from AgentOperatingSystem.errors import Quarantine, TooLarge
 from AgentOperatingSystem.events import Event, check_memory_key, check_topic, encode
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.storage.records import Row
 
 _log = logging.getLogger("AgentOperatingSystem.agent")
@@ -29,6 +31,10 @@ class Memory(Protocol):
     async def recall(self, key: str) -> Any: ...
 
     async def recall_prefix(self, prefix: str, limit: int) -> dict[str, Any]: ...
+
+    async def read_row(self, kind: str, name: str) -> bytes | None: ...
+
+    async def read_rows(self, kind: str, prefix: str, after: str, limit: int) -> dict[str, bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,10 @@ class Directory(Protocol):
 
     def check_recipient(self, agent: AgentId) -> None:
         """Raises `UnknownAgent` where no such type is registered."""
+        ...
+
+    def capabilities(self) -> dict[str, tuple[str, ...]]:
+        """What the registered types declare that they can do, by name; those that declare nothing are left out."""
         ...
 
 
@@ -204,6 +214,10 @@ class Context:
                 conversation=owed.conversation,
             )
 
+    def capabilities(self) -> dict[str, tuple[str, ...]]:
+        """Who can do what: the capabilities that registered agents declare, by name."""
+        return self._directory.capabilities()
+
     # --- time -----------------------------------------------------------------------------------------------
 
     async def schedule(
@@ -262,6 +276,24 @@ class Context:
                 if row.value is not None:
                     found[key] = _decode(row.value)
         return dict(sorted(found.items())[:limit])
+
+    def conversation(
+        self, id: str = "", *, tokens_max: int = TOKENS_MAX, provider: ModelProvider | None = None
+    ) -> Conversation:
+        """A conversation of this agent: that of the event where no `id` is given, and `main` where it names none.
+
+        What is appended rides in the event's commit; `provider` summarises what falls out of the window. Raises
+        `InvalidInput` for an id of more than 256 characters.
+        """
+        return Conversation(
+            id or self.event.conversation or MAIN,
+            self._memory,
+            self.collected.rows,
+            now=self._now,
+            event=self.event.id,
+            tokens_max=tokens_max,
+            provider=provider,
+        )
 
     # --- what must be the same when the event is tried again ------------------------------------------------
 

@@ -75,6 +75,13 @@ class StoredMemory:
         page = await self._server.the_store().rows(self._server.agent, "memory", prefix, limit=limit)
         return {row.name: _decode(row.value) for row in page.items if row.value is not None}
 
+    async def read_row(self, kind: str, name: str) -> bytes | None:
+        return await self._server.the_store().row(self._server.agent, kind, name)
+
+    async def read_rows(self, kind: str, prefix: str, after: str, limit: int) -> dict[str, bytes]:
+        page = await self._server.the_store().rows(self._server.agent, kind, prefix, after, limit)
+        return {row.name: row.value for row in page.items if row.value is not None}
+
 
 class ContextMCPServer:
     """State, history and memory of one agent, over the store of the running system (or `store` and `blobs`).

@@ -4,6 +4,7 @@ import base64
 
 import msgspec
 
+from AgentOperatingSystem.agents.conversation import HEAD, MESSAGE
 from AgentOperatingSystem.agents.timers import TIMER, Timer
 from AgentOperatingSystem.errors import Conflict, InvalidInput, UnknownAgent
 from AgentOperatingSystem.ids import AgentId
@@ -15,6 +16,8 @@ from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head
 
 FORMAT = "aos.agent/1"
 UNDER_WAY = "it is being imported"
+KINDS = ("memory", TIMER, HEAD, MESSAGE)
+"""Kinds of small rows."""
 _PART = 90
 """Rows per commit; a store's transaction holds 100."""
 _replace = msgspec.structs.replace
@@ -109,7 +112,7 @@ class Archivist:
 
     async def _rows(self, agent: AgentId) -> tuple[Row, ...]:
         found: list[Row] = []
-        for kind in ("memory", TIMER):
+        for kind in KINDS:
             after = ""
             while True:
                 page = await self._parts.store.rows(agent, kind, after=after, limit=1000)
@@ -138,9 +141,9 @@ def _check_rows(archive: Archive) -> None:
         if event.key != event.event.key or not 0 <= event.version <= archive.head.version:
             raise InvalidInput(f"the document has an event {event.event.id[:80]!r} that is not where it belongs")
     for row in archive.rows:
-        if row.kind not in (TIMER, "memory") or row.value is None:
+        if row.kind not in KINDS or row.value is None:
             raise InvalidInput(
-                f"the document has a row {row.kind[:80]!r} {row.name[:80]!r} that is neither memory nor timer"
+                f"the document has a row {row.kind[:80]!r} {row.name[:80]!r} that is none of {', '.join(KINDS)}"
             )
         msgspec.json.decode(row.value, type=Timer if row.kind == TIMER else object)
 

@@ -50,6 +50,17 @@ class TurnMemory:
         found |= {name: _value(row) for name, row in written.items() if name.startswith(prefix)}
         return {name: found[name] for name in sorted(found) if name not in written or written[name].value is not None}
 
+    async def read_row(self, kind: str, name: str) -> bytes | None:
+        written = self._rows.get((kind, name))
+        return await self._stored.read_row(kind, name) if written is None else written.value
+
+    async def read_rows(self, kind: str, prefix: str, after: str, limit: int) -> dict[str, bytes]:
+        written = {name: row.value for (of, name), row in self._rows.items() if of == kind}
+        found = await self._stored.read_rows(kind, prefix, after, limit + len(written))
+        found |= {name: value or b"" for name, value in written.items() if name.startswith(prefix) and name > after}
+        there = [name for name in sorted(found) if name not in written or written[name] is not None]
+        return {name: found[name] for name in there[:limit]}
+
 
 def _value(row: Row) -> Any:
     return _decode(row.value) if row.value is not None else None

@@ -46,6 +46,12 @@ class Stored:
         found = sorted(key for key in self.kept if key.startswith(prefix))
         return {key: self.kept[key] for key in found[:limit]}
 
+    async def read_row(self, kind: str, name: str) -> bytes | None:
+        return None
+
+    async def read_rows(self, kind: str, prefix: str, after: str, limit: int) -> dict[str, bytes]:
+        return {}
+
 
 class Directory:
     """Knows everybody but nobody."""
@@ -53,6 +59,9 @@ class Directory:
     def check_recipient(self, agent: AgentId) -> None:
         if agent.name == "nobody":
             raise UnknownAgent("nobody")
+
+    def capabilities(self) -> dict[str, tuple[str, ...]]:
+        return {"you": ("listening",)}
 
 
 def context(event: Event = CAUSE, limits: Limits | None = None, attempt: int = 1) -> Context:
