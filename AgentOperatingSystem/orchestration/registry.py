@@ -71,6 +71,10 @@ class Registry:
         """Raises `UnknownAgent` where no such type is registered."""
         self.get(agent)
 
+    def capabilities(self) -> dict[str, tuple[str, ...]]:
+        """What each type declares that it can do, by name; those that declare nothing are left out."""
+        return {kind.name: kind.capabilities for kind in self.types() if kind.capabilities}
+
     def types(self) -> list[AgentType]:
         """All types, by name."""
         return [self._types[name] for name in sorted(self._types)]
