@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from AgentOperatingSystem.agents.windowing import BYTES_PER_TOKEN, tokens_of_text
-from AgentOperatingSystem.errors import ModelError, Retryable
+from AgentOperatingSystem.errors import ModelError, Unavailable
 from AgentOperatingSystem.ml.messages import ModelMessage
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import OFFLINE, ModelRequest
@@ -43,7 +43,7 @@ async def summarised(
 ) -> Summary:
     """The summary of `before` and of the messages after it, of about `tokens_max` tokens at most.
 
-    Raises `Retryable` kinds of `ModelError` (a model that is busy or down); one that declines gets an extract made.
+    Raises `Unavailable` kinds of `ModelError`: a model that is busy or down. Where one declines, an extract is made.
     """
     if not messages:
         return before
@@ -51,12 +51,12 @@ async def summarised(
         return extract(before, messages, tokens_max)
     try:
         response = await provider.complete(_request(before, messages, tokens_max))
-    except Retryable:
+    except Unavailable:
         raise
     except ModelError as error:
         _log.warning("a conversation is not summarised by %s but extracted: %s", provider.name, error)
         return extract(before, messages, tokens_max)
-    if response.finish_reason == "refusal" or not response.text.strip():
+    if response.finish_reason == "refusal":
         return extract(before, messages, tokens_max)
     return Summary(_within(response.text.strip(), tokens_max), MODEL)
 
