@@ -50,6 +50,7 @@ from AgentOperatingSystem.storage.records import Head, Page
 from AgentOperatingSystem.storage.repository import Repository
 from AgentOperatingSystem.storage.sqlite import store as sqlite_store
 from AgentOperatingSystem.storage.sqlite.engine import Engine
+from AgentOperatingSystem.tools import running as running_tools
 
 DAY_SECONDS = 86_400.0
 HOUSEKEEPING_SECONDS = 3600.0
@@ -85,6 +86,7 @@ class AgentOperatingSystem:
         self.config = config or AOSConfig()
         self.clock = clock or SystemClock()
         self.models = running_models.RunningModels(self.config, self.clock)
+        self.tools = running_tools.RunningTools(self.config)
         self.registry = Registry(self.config.state_bytes_max)
         self.registry.register_system(Unrouted)
         self.registry.register_system(FunctionHandler)
@@ -103,6 +105,7 @@ class AgentOperatingSystem:
         self.parts = await self._embedded()
         storage.use(self.parts.store, self.parts.blobs)
         running_models.use(self.models)
+        running_tools.use(self.tools)
         self.kernel = Kernel(self.parts)
         self.mailroom = Mailroom(self.parts, self.kernel, self.routes, self.config.dedupe_days * DAY_SECONDS)
         self.message_bus = ApplicationBus(self.parts, self.mailroom, self.subscriptions, self.config.tenant, self.start)
@@ -145,6 +148,7 @@ class AgentOperatingSystem:
             chore.cancel()
         storage.release(self.parts.store)
         await running_models.release(self.models)
+        await running_tools.release(self.tools)
         await self.parts.bus.close()
         await self.parts.store.close()
         return late

@@ -185,6 +185,19 @@ class AOSConfig(BaseSettings):
     ollama_base_url: kinds.Url = Field("http://127.0.0.1:11434", description="The Ollama server.")
     ollama_api_key: kinds.ApiKey | None = Field(None, description="Secret. The key of Ollama's cloud, if that is used.")
 
+    search_provider: Literal["duckduckgo", "wikipedia", "brave", "tavily", "searxng"] = Field(
+        "duckduckgo", description="Who `web_search` asks; `brave` and `tavily` need a key, `searxng` needs a URL."
+    )
+    search_api_key: kinds.ApiKey | None = Field(None, description="Secret. The key of Brave or Tavily.")
+    search_url: kinds.Url | None = Field(None, description="The SearXNG instance, which may lie in a private network.")
+    session_pool_endpoint: kinds.Url | None = Field(
+        None,
+        description="The Azure Container Apps session pool that runs models' programs; none means this machine's cage.",
+    )
+    session_pool_key: kinds.Token | None = Field(
+        None, description="Secret. What the names of the pool's sessions are derived with: 32 characters or more."
+    )
+
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **values: Any) -> None:
@@ -201,6 +214,16 @@ class AOSConfig(BaseSettings):
     def _check_backoff(self) -> "AOSConfig":
         if self.backoff_max_seconds < self.backoff_base_seconds:
             raise ValueError("backoff_max_seconds is smaller than backoff_base_seconds")
+        return self
+
+    @model_validator(mode="after")
+    def _check_tools(self) -> "AOSConfig":
+        needed = {"brave": "search_api_key", "tavily": "search_api_key", "searxng": "search_url"}
+        missing = needed.get(self.search_provider)
+        if missing is not None and getattr(self, missing) is None:
+            raise ValueError(f"search_provider {self.search_provider!r} needs {missing}")
+        if self.session_pool_endpoint is not None and self.session_pool_key is None:
+            raise ValueError("session_pool_endpoint needs session_pool_key")
         return self
 
     def origin(self, name: str) -> str:

@@ -8,11 +8,13 @@ Container Apps" (Microsoft Learn), which also names the role that the host's ide
 import base64
 import hmac
 import json
+import logging
 import math
 import secrets
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -28,6 +30,7 @@ SCOPE = "https://dynamicsessions.io/.default"
 ROLE = "Azure ContainerApps Session Executor"
 TIMEOUT_SECONDS_MAX = 220  # the service's own limit for one execution
 START_SECONDS_MAX = 60.0  # what a session that is not warm may take on top
+_log = logging.getLogger(__name__)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -135,11 +138,65 @@ class AzureSandbox:
         if self._credential is not None:
             return self._credential
         if self._own is None:
-            from azure.identity.aio import DefaultAzureCredential  # type: ignore[import-not-found,unused-ignore]  # extra
-
-            self._own = DefaultAzureCredential()
+            self._own = default_credential()
         credential: Credential = self._own
         return credential
+
+
+class AzureSandboxes:
+    """Sessions of one pool for all agents of a system: a new one for each run, deleted at its end. One credential, the
+    host's identity where none is given, is shared until `close`.
+    """
+
+    def __init__(self, pool: SessionPool, credential: Credential | None = None) -> None:
+        self._pool = pool
+        self._credential = credential
+        self._own: Any = None
+
+    async def check(self) -> None:
+        """Raises `ConfigurationError` where azure-identity is not installed."""
+        self._credentials()
+
+    @asynccontextmanager
+    async def open(self, agent: AgentId, run: str) -> AsyncIterator[AzureSandbox]:
+        """The session of this run. Deleting it is tried once: the pool ends what stays idle."""
+        sandbox = AzureSandbox(self._pool, agent, run, self._credentials())
+        try:
+            yield sandbox
+        finally:
+            await _ended(sandbox)
+
+    async def close(self) -> None:
+        """Closes the credential that was made here."""
+        if self._own is not None:
+            await self._own.close()
+            self._own = None
+
+    def _credentials(self) -> Credential:
+        if self._credential is not None:
+            return self._credential
+        if self._own is None:
+            self._own = default_credential()
+        credential: Credential = self._own
+        return credential
+
+
+async def _ended(sandbox: AzureSandbox) -> None:
+    try:
+        await sandbox.close()
+    except (ConfigurationError, Overloaded, ServiceError) as error:
+        _log.warning("a session could not be deleted; the pool will end it: %s", error)
+
+
+def default_credential() -> Any:
+    """The host's identity. Raises `ConfigurationError` where azure-identity is not installed."""
+    try:
+        from azure.identity.aio import DefaultAzureCredential  # type: ignore[import-not-found,unused-ignore]  # extra
+    except ImportError:
+        raise ConfigurationError(
+            "session_pool_endpoint needs the extra 'azure': pip install 'agent-operating-system[azure]'"
+        ) from None
+    return DefaultAzureCredential()
 
 
 def wrapped(code: str, inputs: Any, mark: str) -> str:

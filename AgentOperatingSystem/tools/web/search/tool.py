@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.errors import ConfigurationError, InvalidInput, ServiceError
+from AgentOperatingSystem.tools import running
 from AgentOperatingSystem.tools.base import Tool
 from AgentOperatingSystem.tools.records import Effect
 from AgentOperatingSystem.tools.web.fetching import Fetched, Fetcher
@@ -30,6 +32,12 @@ class SearchSettings:
     url: str = ""  # SearXNG
 
 
+def settings_of(config: AOSConfig) -> SearchSettings:
+    """What a system's configuration says."""
+    key = config.search_api_key.get_secret_value() if config.search_api_key is not None else ""
+    return SearchSettings(provider=config.search_provider, key=key, url=config.search_url or "")
+
+
 def provider_of(settings: SearchSettings) -> SearchProvider:
     """The provider that the settings name. Raises `ConfigurationError` that says what is missing."""
     match settings.provider:
@@ -47,7 +55,9 @@ def provider_of(settings: SearchSettings) -> SearchProvider:
 
 
 class WebSearchTool(Tool):
-    """Searches the web with one provider: a `SearchProvider`, or the one that `SearchSettings` choose."""
+    """Searches the web with one provider: a `SearchProvider`, the one that `SearchSettings` choose or, where none is
+    given, the one that the running system is configured with.
+    """
 
     name = "web_search"
     effect = Effect.PURE
@@ -59,9 +69,11 @@ class WebSearchTool(Tool):
         resolve: Resolve = system_resolve,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        chosen = provider or SearchSettings()
-        self._provider = provider_of(chosen) if isinstance(chosen, SearchSettings) else chosen
-        self._fetcher = Fetcher(self._provider.policy, resolve=resolve, tls=tls)
+        self._resolve, self._tls = resolve, tls
+        self._configured: SearchSettings | None = None
+        self._asked: tuple[SearchProvider, Fetcher] | None = None
+        if provider is not None:
+            self._use(provider_of(provider) if isinstance(provider, SearchSettings) else provider)
 
     async def run(
         self,
@@ -75,21 +87,36 @@ class WebSearchTool(Tool):
         query = query.strip()
         if not 0 < len(query) <= QUERY_LENGTH_MAX:
             raise InvalidInput(f"web_search: the query has {len(query)} characters; use 1 to {QUERY_LENGTH_MAX}")
-        asked = self._provider.request(query, count)
-        fetched = await self._fetcher.fetch(asked.url, method=asked.method, headers=asked.headers, body=asked.body)
-        self._check(fetched)
-        hits = await asyncio.to_thread(self._provider.hits, fetched.content)
+        provider, fetcher = self._chosen()
+        asked = provider.request(query, count)
+        fetched = await fetcher.fetch(asked.url, method=asked.method, headers=asked.headers, body=asked.body)
+        _check(provider.name, fetched)
+        hits = await asyncio.to_thread(provider.hits, fetched.content)
         return [asdict(hit) for hit in hits if hit.url.startswith(("http://", "https://"))][:count]
 
-    def _check(self, fetched: Fetched) -> None:
-        """Raises for an answer that is not a success, in words that name no key."""
-        name = self._provider.name
-        if fetched.status in (401, 403):
-            raise ConfigurationError(f"search with {name}: refused ({fetched.status}); check the provider's key")
-        if fetched.status in (429, _REFUSED_AS_ROBOT):
-            raise ServiceError(f"search with {name}: too many searches for now; try again later, or another provider")
-        if fetched.status != 200:
-            raise ServiceError(f"search with {name}: the provider answered {fetched.status}")
+    def _chosen(self) -> tuple[SearchProvider, Fetcher]:
+        """The provider that was given, or that the running system names now."""
+        if self._asked is not None and self._configured is None:
+            return self._asked
+        settings = settings_of(running.configuration())
+        if self._asked is None or settings != self._configured:
+            self._configured = settings
+            return self._use(provider_of(settings))
+        return self._asked
+
+    def _use(self, provider: SearchProvider) -> tuple[SearchProvider, Fetcher]:
+        self._asked = provider, Fetcher(provider.policy, resolve=self._resolve, tls=self._tls)
+        return self._asked
+
+
+def _check(name: str, fetched: Fetched) -> None:
+    """Raises for an answer that is not a success, in words that name no key."""
+    if fetched.status in (401, 403):
+        raise ConfigurationError(f"search with {name}: refused ({fetched.status}); check the provider's key")
+    if fetched.status in (429, _REFUSED_AS_ROBOT):
+        raise ServiceError(f"search with {name}: too many searches for now; try again later, or another provider")
+    if fetched.status != 200:
+        raise ServiceError(f"search with {name}: the provider answered {fetched.status}")
 
 
 def _needed(name: str, value: str, provider: str) -> str:
