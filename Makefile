@@ -1,5 +1,6 @@
 # Everything runs in one virtual environment, which scripts/environment makes on first use and finds good afterwards.
 #   make run ONCE=1             post the deliveries, show the table, end
+#   make run MODEL=openai/gpt-4o-mini   with a model for the team (or AOS_MODEL), and the provider's key in the environment
 #   make test ARGS="-k journal" hands ARGS to pytest
 #   make ... VENV=.venv-312 PYTHON=python3.12
 VENV ?= .venv
@@ -9,6 +10,9 @@ export PYTHON
 endif
 ifdef ONCE
 export ONCE
+endif
+ifdef MODEL
+export AOS_MODEL = $(MODEL)
 endif
 ARGS ?=
 python := $(VENV)/bin/python
@@ -20,7 +24,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
 
 run: ## start AOS with the triage desk and post real webhook deliveries to it (ONCE=1: and end)
-	@scripts/environment core
+	@scripts/environment $(if $(filter-out offline,$(AOS_MODEL)),team,core)
 	@$(python) -m examples.triage_desk
 
 test: ## run all tests

@@ -6,6 +6,7 @@ is lost or done twice.
 """
 
 import contextlib
+import importlib.util
 import os
 import signal
 import socket
@@ -21,9 +22,12 @@ import httpx2
 from AgentOperatingSystem import AOSConfig, AOSError
 from AgentOperatingSystem.api import create_app
 from AgentOperatingSystem.clock import from_iso
+from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.hosting.local import serve
 from AgentOperatingSystem.hosting.tokens import token_of
-from examples.triage_desk.github import GitHub, deliveries, wait_until_open
+from AgentOperatingSystem.ml.records import OFFLINE
+from AgentOperatingSystem.ml.registry import Models
+from examples.triage_desk.github import Desk, GitHub, deliveries, triage_of, wait_until_open
 from examples.triage_desk.screen import Screen
 
 APP = Path(__file__).with_name("agents.py")
@@ -46,6 +50,7 @@ class Visit(threading.Thread):
         self._url = f"http://{config.host}:{config.port}"
         self._screen = Screen()
         self._published: Counter[str] = Counter()
+        self._judged: set[tuple[str, str]] = set()
 
     def run(self) -> None:
         try:
@@ -63,9 +68,12 @@ class Visit(threading.Thread):
         self._screen.begin(total)
         threading.Thread(target=self._watch, args=(github,), name="publications", daemon=True).start()
         before, ends = self._post_all(github)
-        desk = github.desk()
-        self._catch_up(sum(state["deliveries"] for _, state in desk))
+        if self._config.model != OFFLINE:
+            github.ask_again(github.desk())  # what was to be judged when there was no model
+        desk = github.judged_desk()
+        self._catch_up(desk)
         self._screen.table(desk, self._published)
+        self._screen.verdicts(desk)
         self._screen.end(total, before, total - ends["done"])
         self._screen.how_to_go_on(_how_to_go_on(self._config, self._url, once=self._once))
 
@@ -88,14 +96,22 @@ class Visit(threading.Thread):
         """Counts everything that was ever published, and shows what is published now, until the desk closes."""
         with contextlib.suppress(httpx2.TransportError):
             for event in github.publications():
-                if from_iso(event["time"]) >= self._began:
-                    self._screen.published(event)
-                self._published[event["subject"]] += 1
+                is_verdict, is_new = event["topic"] == "repo.triaged", from_iso(event["time"]) >= self._began
+                if is_new:
+                    (self._screen.triaged if is_verdict else self._screen.published)(event)
+                if is_verdict:
+                    self._judged.add((event["subject"], str(event["data"]["number"])))
+                else:
+                    self._published[event["subject"]] += 1
 
-    def _catch_up(self, handled: int) -> None:
-        """Waits until the stream has brought the publication of every delivery."""
+    def _catch_up(self, desk: Desk) -> None:
+        """Waits until the stream has brought the publication of every delivery and of every verdict."""
+        handled = sum(state["deliveries"] for _, state in desk)
+        judged = {
+            (agent, number) for agent, state in desk for number, item in triage_of(state).items() if item["verdict"]
+        }
         deadline = time.monotonic() + STREAM_SECONDS
-        while self._published.total() < handled and time.monotonic() < deadline:
+        while time.monotonic() < deadline and (self._published.total() < handled or not judged <= self._judged):
             time.sleep(0.01)
 
 
@@ -105,6 +121,17 @@ def desk_config() -> AOSConfig:
     data_dir = DATA_DIR if given.origin("data_dir") == "default" else given.data_dir
     port = _free_port(given.host) if given.origin("port") == "default" else given.port
     return AOSConfig(data_dir=data_dir, port=port)
+
+
+def check_model(config: AOSConfig) -> None:
+    """Raises `AOSError` where the team could not think with the configured model: better now than in its first talk."""
+    if config.model == OFFLINE:
+        return
+    Models(config).get()
+    if importlib.util.find_spec("autogen_agentchat") is None:
+        raise ConfigurationError(
+            f"the team needs AutoGen to think with {config.model}: pip install 'agent-operating-system[autogen]'"
+        )
 
 
 def _free_port(host: str) -> int:
@@ -130,6 +157,7 @@ def _how_to_go_on(config: AOSConfig, url: str, *, once: bool) -> list[str]:
         "and see what the agent remembers:",
         f"  aos state repo/octo-org/octo-repo {where}",
         "",
+        *(_with_a_model() if config.model == OFFLINE else _the_talk(where)),
     ]
     return (
         lines
@@ -138,10 +166,29 @@ def _how_to_go_on(config: AOSConfig, url: str, *, once: bool) -> list[str]:
     )
 
 
+def _with_a_model() -> list[str]:
+    return [
+        "No model is configured, so the team judges nothing. To see it at work without a key, on a written script:",
+        "  make run MODEL=scripted/examples/triage_desk/script.json",
+        "or with a model of your own:",
+        "  OPENAI_API_KEY=... make run MODEL=openai/gpt-4o-mini",
+        "",
+    ]
+
+
+def _the_talk(where: str) -> list[str]:
+    return [
+        "What the team said about issue 1, word for word:",
+        f"  aos state 'triage/Codertocat/Hello-World#1' {where}",
+        "",
+    ]
+
+
 def main() -> int:
     """Serves the desk and plays GitHub; answers the exit code."""
     try:
         config = desk_config()
+        check_model(config)
         visit = Visit(config, once=bool(os.environ.get("ONCE")))
         visit.start()
         code = serve(config, str(APP), door=create_app)

@@ -14,9 +14,13 @@ from uuid import NAMESPACE_URL, uuid5
 
 import httpx2
 
+Desk = list[tuple[str, dict[str, Any]]]
+"""Agents with their states."""
 FOLDER = Path(__file__).with_name("deliveries")
 END_SECONDS = 60.0
 """How long the last accepted delivery may take to be handled."""
+TEAM_SECONDS = 120.0
+"""How long the desk is watched while its team still talks; what it says later is kept all the same."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,16 @@ class Delivery:
 def deliveries() -> list[Delivery]:
     """All recorded deliveries, in the order in which they are posted."""
     return [Delivery(path) for path in sorted(FOLDER.glob("*/*.json"))]
+
+
+def triage_of(state: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the team said of a repository's issues and pull requests, by number."""
+    found: dict[str, dict[str, Any]] = state.get("triage", {})
+    return found
+
+
+def _is_waiting(desk: Desk) -> bool:
+    return any(item["request"] for _, state in desk for item in triage_of(state).values())
 
 
 class GitHub:
@@ -77,17 +91,35 @@ class GitHub:
         return outcome
 
     def publications(self) -> Iterator[dict[str, Any]]:
-        """Everything that agents have ever published on `*.changed`, and what they publish from then on; no end."""
-        query = {"topic": "*.changed", "after": "0"}
+        """Everything that agents have ever published, and what they publish from then on; no end."""
+        query = {"topic": "#", "after": "0"}
         with self._http.stream("GET", "/api/v1/publications", params=query, timeout=None) as answer:
             for event in httpx2.EventSource(answer):
                 if event.data:  # the first block only says where the stream begins
                     yield json.loads(event.data)
 
-    def desk(self) -> list[tuple[str, dict[str, Any]]]:
-        """Every agent of the desk that has handled something, with its committed state."""
+    def desk(self) -> Desk:
+        """Every repository and organisation of which the desk has heard, with its agent's committed state."""
         agents = _document(self._http.get("/api/v1/agents", params={"limit": 1000}))["items"]
-        return [(agent["agent"], self._state(agent["name"], agent["key"])) for agent in agents if agent["handled"]]
+        heard_of = [agent for agent in agents if agent["handled"] and agent["name"] in ("repo", "org")]
+        return [(agent["agent"], self._state(agent["name"], agent["key"])) for agent in heard_of]
+
+    def judged_desk(self) -> Desk:
+        """The desk when its team has answered everything, or `TEAM_SECONDS` are over."""
+        deadline = time.monotonic() + TEAM_SECONDS
+        while _is_waiting(desk := self.desk()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return desk
+
+    def ask_again(self, desk: Desk) -> None:
+        """Has everything judged on which there is no verdict."""
+        for agent, state in desk:
+            if any(item["verdict"] is None for item in triage_of(state).values()):
+                name, _, key = agent.partition("/")
+                again = {"type": "triage.again"}
+                _document(
+                    self._http.post(f"/api/v1/agents/{name}/events", params={"key": key, "wait": "30"}, json=again)
+                )
 
     def _state(self, name: str, key: str) -> dict[str, Any]:
         return _document(self._http.get(f"/api/v1/agents/{name}/state", params={"key": key}))

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from AgentOperatingSystem import AgentOperatingSystem, AOSConfig
+from AgentOperatingSystem.storage.records import EventRow
 
 ROOT = Path(__file__).parents[2]
 DELIVERIES = sorted((ROOT / "examples/triage_desk/deliveries").glob("*/*.json"))
@@ -51,6 +52,27 @@ def still_open(deliveries: list[dict[str, Any]], wanted: str) -> list[int]:
     return sorted(number for number, state in last.items() if state == "open")
 
 
+WAKES_THE_TEAM = (
+    "issues.opened",
+    "issues.reopened",
+    "issue_comment.created",
+    "pull_request.opened",
+    "pull_request.reopened",
+    "pull_request.ready_for_review",
+    "pull_request_review_comment.created",
+)
+
+
+def to_judge(found: list[tuple[Path, dict[str, Any]]]) -> dict[int, tuple[str, str]]:
+    """Kind and title of what the team is to judge, by number."""
+    items: dict[int, tuple[str, str]] = {}
+    for path, delivery in found:
+        name = "issue" if "issue" in delivery else "pull_request"
+        if kind(path, delivery) in WAKES_THE_TEAM:
+            items[delivery[name]["number"]] = (name, delivery[name]["title"])
+    return items
+
+
 def expected() -> dict[str, dict[str, Any]]:
     by_home: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
     for path in DELIVERIES:
@@ -67,6 +89,18 @@ def state_of(agent: str, found: list[tuple[Path, dict[str, Any]]]) -> dict[str, 
         "last_actor": [delivery["sender"]["login"] for delivery in deliveries if "sender" in delivery][-1],
     }
     if agent.startswith("repo/"):
+        state["triage"] = {
+            str(number): {
+                "kind": kind,
+                "title": title,
+                "request": "",
+                "verdict": None,
+                "reason": "no model configured",
+                "text": "",
+                "model": "offline",
+            }
+            for number, (kind, title) in to_judge(found).items()
+        }
         stars = [delivery["repository"]["stargazers_count"] for delivery in deliveries if "repository" in delivery]
         state |= {
             "open_issues": still_open(deliveries, "issue"),
@@ -77,6 +111,9 @@ def state_of(agent: str, found: list[tuple[Path, dict[str, Any]]]) -> dict[str, 
 
 
 EXPECTED = expected()
+WAKINGS = sum(kind(path, json.loads(path.read_text())) in WAKES_THE_TEAM for path in DELIVERIES)
+SCRIPT = "scripted/examples/triage_desk/script.json"
+ITEMS = {1: "Spelling error in the README file", 2: "Update the README with new information."}
 
 
 def test_the_files_say_what_they_should() -> None:
@@ -103,12 +140,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def desk(data: Path, *, once: bool = True, port: int | None = None) -> Iterator[subprocess.Popen[str]]:
-    """The desk as a process; without a port it chooses one itself."""
+def desk(data: Path, *, once: bool = True, port: int | None = None, model: str = "") -> Iterator[subprocess.Popen[str]]:
+    """The desk as a process; without a port it chooses one itself, without a model its team has none."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AOS_")}
     environment |= (
         {"AOS_DATA_DIR": str(data)} | ({"AOS_PORT": str(port)} if port else {}) | ({"ONCE": "1"} if once else {})
     )
+    environment |= {"AOS_MODEL": model} if model else {}
     command = [sys.executable, "-m", "examples.triage_desk"]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -119,9 +157,9 @@ def desk(data: Path, *, once: bool = True, port: int | None = None) -> Iterator[
             process.kill()
 
 
-def run(data: Path) -> str:
+def run(data: Path, model: str = "") -> str:
     """Runs until it ends by itself."""
-    with desk(data, port=free_port()) as process:
+    with desk(data, port=free_port(), model=model) as process:
         output, _ = process.communicate(timeout=100)
     assert process.returncode == 0, output
     return output
@@ -136,9 +174,9 @@ def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
     return shown
 
 
-def kill_after(data: Path, lines: int) -> None:
+def kill_after(data: Path, lines: int, model: str = "") -> None:
     """Runs until it has shown so many lines, then kills it in the middle of whatever it does."""
-    with desk(data, port=free_port()) as process:
+    with desk(data, port=free_port(), model=model) as process:
         for _ in range(lines):
             read_until(process, "\n")
         process.send_signal(signal.SIGKILL)
@@ -164,7 +202,7 @@ def summary(output: str) -> tuple[int, int, int]:
 def table_of(output: str) -> list[str]:
     """The rows of the final table."""
     _, _, table = output.partition("What the agents remember")
-    table, _, _ = table.partition("deliveries: ")
+    table, _, _ = table.partition("What the team says")
     return [" ".join(line.split()) for line in table.splitlines() if "/" in line]
 
 
@@ -178,15 +216,30 @@ def expected_row(agent: str, state: dict[str, Any]) -> list[Any]:
     return [agent, state["deliveries"], len(state["counts"]), state["deliveries"], *opened, *stars, state["last_actor"]]
 
 
-async def check_store(data: Path) -> None:
-    """The states are those of the files, and each delivery is in exactly one history, once."""
+async def stored(data: Path) -> tuple[dict[str, Any], dict[str, list[EventRow]]]:
+    """Every agent's state and history."""
     async with AgentOperatingSystem(AOSConfig(data_dir=data)) as aos:
         heads = [head for head in (await aos.agents(limit=1000)).items if not head.agent.name.startswith("aos.")]
         states = {str(head.agent): await aos.context_server(head.agent).load_state() for head in heads}
-        histories = [(await aos.context_server(head.agent).history(limit=1000)).items for head in heads]
-    assert states == EXPECTED
-    rows = [row for history in histories for row in history]
-    assert len({row.event.id for row in rows}) == len(rows) == len(DELIVERIES)
+        histories = {
+            str(head.agent): list((await aos.context_server(head.agent).history(limit=1000)).items) for head in heads
+        }
+    return states, histories
+
+
+async def check_store(data: Path) -> None:
+    """The states are those of the files, and each delivery is in exactly one history, once."""
+    states, histories = await stored(data)
+    assert {agent: state for agent, state in states.items() if agent in EXPECTED} == EXPECTED
+    check_deliveries(histories)
+
+
+def check_deliveries(histories: dict[str, list[EventRow]]) -> None:
+    """Each delivery was applied once, each question was asked once and answered once."""
+    rows = [row for history in histories.values() for row in history]
+    kinds = Counter(row.event.type.partition(".")[0] for row in rows)
+    assert kinds == {"github": len(DELIVERIES), "triage": WAKINGS, "aos": WAKINGS}
+    assert len({row.event.id for row in rows}) == len(rows)
     assert {row.status.value for row in rows} == {"done"}
 
 
@@ -197,6 +250,9 @@ async def test_an_undisturbed_run_knows_what_the_files_say(tmp_path: Path) -> No
     assert output.count("  repo.changed") == 128
     assert output.count("  org.changed") == 9
     assert "already applied" not in output
+    assert "by the model offline" in output
+    assert output.count("no verdict: no") == len(ITEMS)
+    assert "repo.triaged" not in output
     await check_store(tmp_path)
 
 
@@ -240,3 +296,105 @@ def test_it_stays_open_takes_what_is_sent_and_closes_at_ctrl_c(tmp_path: Path) -
     assert "stars 2" in seen[-1]
     assert process.returncode == 0, rest
     assert "Traceback" not in rest
+
+
+# --- the team --------------------------------------------------------------------------------------------------------
+
+
+def judged(labels: list[str], next_step: str, summary: str, title: int, kind: str) -> dict[str, Any]:
+    return {
+        "verdict": {"labels": labels, "priority": "low", "next_step": next_step, "summary": summary},
+        "reason": "",
+        "text": "",
+        "model": SCRIPT,
+        "kind": kind,
+        "title": ITEMS[title],
+        "request": "",
+    }
+
+
+JUDGED = {
+    "1": judged(["bug", "documentation"], "fix", "A typo in the README.", 1, "issue"),
+    "2": judged(
+        ["documentation"], "review", "A README change that awaits review; emoji were asked for.", 2, "pull_request"
+    ),
+}
+JUDGED_REPO = "repo/Codertocat/Hello-World"
+JUDGED_STATES = EXPECTED | {JUDGED_REPO: EXPECTED[JUDGED_REPO] | {"triage": JUDGED}}
+
+
+def talk_of(state: dict[str, Any]) -> list[tuple[str, str]]:
+    """Who said what in a team's conversation."""
+    (manager,) = (each for each in state["autogen"]["agent_states"].values() if "message_thread" in each)
+    return [(message["source"], message["content"]) for message in manager["message_thread"]]
+
+
+async def check_judged(data: Path) -> dict[str, list[tuple[str, str]]]:
+    """The repositories are judged as the script says, each question once; answers the team's talks."""
+    states, histories = await stored(data)
+    assert {agent: state for agent, state in states.items() if agent in EXPECTED} == JUDGED_STATES
+    check_deliveries(histories)
+    talks = {agent: talk_of(state) for agent, state in states.items() if agent.startswith("triage/")}
+    assert sorted(talks) == ["triage/Codertocat/Hello-World#1", "triage/Codertocat/Hello-World#2"]
+    assert [source for talk in talks.values() for source, _ in talk] == ["user", "reader", "triager"] * WAKINGS
+    return talks
+
+
+async def test_a_team_judges_and_every_verdict_is_kept_and_published(tmp_path: Path) -> None:
+    output = run(tmp_path, SCRIPT)
+    assert summary(output) == (137, 137, 0)
+    assert table_of(output) == expected_table()
+    assert f"by the model {SCRIPT}" in output
+    assert re.search(r"the team's verdict on #1 .* low · fix · bug, documentation +repo.triaged", output)
+    assert re.search(r"Hello-World#2 .* documentation +low +review +A README change", output)
+    talks = await check_judged(tmp_path)
+    again = run(tmp_path, SCRIPT)
+    assert summary(again) == (137, 0, 137)
+    assert "repo.triaged" not in again
+    assert await check_judged(tmp_path) == talks
+
+
+@POSIX
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_team_killed_in_the_middle_says_what_it_says_undisturbed(tmp_path: Path, seed: int) -> None:
+    run(tmp_path / "undisturbed", SCRIPT)
+    for lines in random.Random(seed).sample(range(40, 130), 2):  # the first question is asked behind the 40th line
+        kill_after(tmp_path / "killed", lines, SCRIPT)
+    output = run(tmp_path / "killed", SCRIPT)
+    assert table_of(output) == expected_table()
+    assert await check_judged(tmp_path / "killed") == await check_judged(tmp_path / "undisturbed")
+
+
+async def test_what_nobody_could_judge_is_judged_when_there_is_a_model(tmp_path: Path) -> None:
+    run(tmp_path)
+    output = run(tmp_path, SCRIPT)
+    assert summary(output) == (137, 0, 137)
+    assert output.count("  repo.triaged") == len(ITEMS)
+    states, _ = await stored(tmp_path)
+    assert {agent: state for agent, state in states.items() if agent in EXPECTED} == JUDGED_STATES
+
+
+def test_without_a_model_autogen_is_not_loaded(tmp_path: Path) -> None:
+    program = "import sys; from examples.triage_desk.__main__ import main; main(); print('autogen_core' in sys.modules)"
+    given = {name: value for name, value in os.environ.items() if not name.startswith("AOS_")}
+    given |= {"AOS_DATA_DIR": str(tmp_path), "AOS_PORT": str(free_port()), "ONCE": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=given, capture_output=True, text=True, timeout=100
+    )
+    assert ran.stdout.splitlines()[-1] == "False", ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ("openai/gpt-4o-mini", "openai_api_key"),
+        ("nobody/model", "no provider 'nobody'"),
+        ("scripted/no-such-file.json", "no-such-file.json"),
+    ],
+)
+def test_a_model_that_cannot_think_is_refused_at_once(tmp_path: Path, model: str, named: str) -> None:
+    with desk(tmp_path, port=free_port(), model=model) as process:
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert named in output
+    assert len(output.splitlines()) == 1

@@ -31,7 +31,7 @@ def test_unsuitable_python_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "venv").exists()
 
 
-@pytest.mark.parametrize("level", ["core", "dev", "peers"])
+@pytest.mark.parametrize("level", ["core", "team", "dev", "peers"])
 def test_folder_that_is_no_environment_is_left_alone(tmp_path: Path, level: str) -> None:
     (tmp_path / "letters").write_text("mine")
     assert "is no virtual environment" in refusal(level, VENV=str(tmp_path))
