@@ -114,7 +114,7 @@ class GitHub:
     def ask_again(self, desk: Desk) -> None:
         """Has everything judged on which there is no verdict."""
         for agent, state in desk:
-            if any(item["verdict"] is None for item in triage_of(state).values()):
+            if any(item["verdict"] is None and not item["request"] for item in triage_of(state).values()):
                 name, _, key = agent.partition("/")
                 again = {"type": "triage.again"}
                 _document(

@@ -53,10 +53,10 @@ class Verdict(BaseModel):
     next_step: NextStep
     summary: str = Field(min_length=1, max_length=SUMMARY_MAX)
 
-    @field_validator("summary")
+    @field_validator("summary", mode="before")
     @classmethod
-    def _plain(cls, text: str) -> str:
-        return plain(text)
+    def _plain(cls, text: Any) -> Any:
+        return plain(text) if isinstance(text, str) else text
 
 
 class Finding(BaseModel):

@@ -329,9 +329,19 @@ def talk_of(state: dict[str, Any]) -> list[tuple[str, str]]:
     return [(message["source"], message["content"]) for message in manager["message_thread"]]
 
 
-async def check_judged(data: Path) -> dict[str, list[tuple[str, str]]]:
+def slow(script: Path) -> str:
+    """The script with answers that take their time, so that a kill finds the team in the middle of a talk."""
+    answers = json.loads((ROOT / "examples/triage_desk/script.json").read_text())
+    script.write_text(json.dumps([answer | {"delay_seconds": 0.2} for answer in answers]))
+    return f"scripted/{script}"
+
+
+async def check_judged(data: Path, model: str = SCRIPT) -> dict[str, list[tuple[str, str]]]:
     """The repositories are judged as the script says, each question once; answers the team's talks."""
     states, histories = await stored(data)
+    for item in states[JUDGED_REPO]["triage"].values():
+        assert item.pop("model") == model
+        item["model"] = SCRIPT
     assert {agent: state for agent, state in states.items() if agent in EXPECTED} == JUDGED_STATES
     check_deliveries(histories)
     talks = {agent: talk_of(state) for agent, state in states.items() if agent.startswith("triage/")}
@@ -357,12 +367,17 @@ async def test_a_team_judges_and_every_verdict_is_kept_and_published(tmp_path: P
 @POSIX
 @pytest.mark.parametrize("seed", range(2))
 async def test_a_team_killed_in_the_middle_says_what_it_says_undisturbed(tmp_path: Path, seed: int) -> None:
-    run(tmp_path / "undisturbed", SCRIPT)
-    for lines in random.Random(seed).sample(range(40, 130), 2):  # the first question is asked behind the 40th line
-        kill_after(tmp_path / "killed", lines, SCRIPT)
-    output = run(tmp_path / "killed", SCRIPT)
+    model = slow(tmp_path / "script.json")
+    run(tmp_path / "undisturbed", model)
+    with desk(tmp_path / "killed", port=free_port(), model=model) as process:
+        read_until(process, "issue_comment.created")  # the team has been asked, and talks
+        process.send_signal(signal.SIGKILL)
+    states, _ = await stored(tmp_path / "killed")
+    assert "triage/Codertocat/Hello-World#1" not in states, "the first talk was over before the kill"
+    kill_after(tmp_path / "killed", random.Random(seed).randrange(80, 130), model)
+    output = run(tmp_path / "killed", model)
     assert table_of(output) == expected_table()
-    assert await check_judged(tmp_path / "killed") == await check_judged(tmp_path / "undisturbed")
+    assert await check_judged(tmp_path / "killed", model) == await check_judged(tmp_path / "undisturbed", model)
 
 
 async def test_what_nobody_could_judge_is_judged_when_there_is_a_model(tmp_path: Path) -> None:
