@@ -4,19 +4,26 @@ from collections.abc import Sequence
 
 from AgentOperatingSystem.errors import InvalidInput
 from AgentOperatingSystem.proof.bench.contestant import Entry
-from AgentOperatingSystem.proof.bench.scenarios import ALL, AWAKE
+from AgentOperatingSystem.proof.bench.scenarios import AWAKE, COUNTING, IMPORTING, TEAMS
 
 _HERE = "AgentOperatingSystem.proof.bench"
+_AUTOGEN = "pip install 'agent-operating-system[autogen]'"
 
 BUILT_IN = (
-    Entry(name="aos", factory=f"{_HERE}.aos:Aos", scenarios=ALL),
-    Entry(name="floor", factory=f"{_HERE}.floor:Floor", scenarios=ALL),
+    Entry(name="aos", factory=f"{_HERE}.aos:Aos", scenarios=COUNTING),
+    Entry(name="floor", factory=f"{_HERE}.floor:Floor", scenarios=COUNTING),
     Entry(
         name="autogen_core",
         factory=f"{_HERE}.autogen_core:AutoGenCore",
         scenarios=AWAKE,  # it has no store to sleep in
-        install="pip install 'agent-operating-system[autogen]'",
+        install=_AUTOGEN,
     ),
+    Entry(name="aos_team", factory=f"{_HERE}.aos_team:AosTeam", scenarios=TEAMS, install=_AUTOGEN),
+    Entry(name="autogen_team", factory=f"{_HERE}.autogen_team:AutoGenTeam", scenarios=TEAMS, install=_AUTOGEN),
+    Entry(name="autogen_quiet", factory=f"{_HERE}.autogen_team:QuietAutoGenTeam", scenarios=TEAMS, install=_AUTOGEN),
+    Entry(name="aos_import", factory=f"{_HERE}.importing:Package", scenarios=IMPORTING),
+    Entry(name="aos_import_system", factory=f"{_HERE}.importing:System", scenarios=IMPORTING),
+    Entry(name="python", factory=f"{_HERE}.importing:Bare", scenarios=IMPORTING),
 )
 
 

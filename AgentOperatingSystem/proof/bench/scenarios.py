@@ -10,6 +10,7 @@ from AgentOperatingSystem.proof.bench.work import Sent, events
 FEW_SLEEPERS = 1_000
 MANY_SLEEPERS = 1_000_000
 WARMING_MAX = 200
+CONVERSATION_TEXTS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,19 +23,22 @@ class Scenario:
     """Callers at work at the same time."""
     stride: int = 1
     """How far apart in the store the agents of two successive events lie."""
+    life: int | None = None
+    """Events that an agent gets before a new one takes its place; None: it lives as long as the run."""
     events_max: int | None = None
     """The measured and the warming events together stay below this."""
+    warming_max: int = WARMING_MAX
 
     def planned(self, wanted: int) -> tuple[int, int]:
         """How many events warm up and how many are measured, when `wanted` are to be measured."""
-        warming = max(self.in_flight, min(wanted // 20, WARMING_MAX))
+        warming = max(self.in_flight, min(wanted // 20, self.warming_max))
         if self.events_max is None:
             return warming, wanted
         return warming, min(wanted, self.events_max - warming)
 
     def stream(self, count: int) -> Iterator[Sent]:
         """The scenario's first `count` events."""
-        return islice(events(self.agents, self.stride), count)
+        return islice(events(self.agents, self.stride, life=self.life), count)
 
 
 def scenarios(sleepers: int = MANY_SLEEPERS) -> tuple[Scenario, ...]:
@@ -42,6 +46,9 @@ def scenarios(sleepers: int = MANY_SLEEPERS) -> tuple[Scenario, ...]:
 
     `sleeping_few` and `sleeping` wake one sleeping agent after the other, each once, far apart in the store: what
     they differ in is only how many agents lie there. 7919 is a prime, so that no agent is met twice.
+
+    `team` and `teams` are conversations of 20 texts, 60 messages at their end, so that nobody is measured on one that
+    grows for ever. An event of `import` is a process that starts and ends.
     """
     return (
         Scenario(name="many", agents=100, in_flight=64),
@@ -51,10 +58,16 @@ def scenarios(sleepers: int = MANY_SLEEPERS) -> tuple[Scenario, ...]:
             name="sleeping_few", agents=min(FEW_SLEEPERS, sleepers), in_flight=1, stride=7919, events_max=FEW_SLEEPERS
         ),
         Scenario(name="sleeping", agents=sleepers, in_flight=1, stride=7919, events_max=FEW_SLEEPERS),
+        Scenario(name="team", agents=1, in_flight=1, life=CONVERSATION_TEXTS),
+        Scenario(name="teams", agents=16, in_flight=16, life=CONVERSATION_TEXTS),
+        Scenario(name="import", agents=1, in_flight=1, warming_max=1),
     )
 
 
 AWAKE = ("many", "hot", "single")
+COUNTING = (*AWAKE, "sleeping_few", "sleeping")
+TEAMS = ("team", "teams")
+IMPORTING = ("import",)
 ALL = tuple(scenario.name for scenario in scenarios())
 
 

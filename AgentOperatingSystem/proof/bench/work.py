@@ -58,13 +58,17 @@ def handle(state: State, text: str) -> Counted:
     return {"count": state["count"]}
 
 
-def events(agents: int, stride: int, seed: int = 0) -> Iterator[Sent]:
-    """Endless events, each with an id of its own; the agents take turns, `stride` apart."""
+def events(agents: int, stride: int, seed: int = 0, life: int | None = None) -> Iterator[Sent]:
+    """Endless events, each with an id of its own; the agents take turns, `stride` apart.
+
+    With a `life`, each agent gets that many, then new ones take the places of all.
+    """
     ids = random.Random(seed)
     number = 0
     while True:
         text = f"event {number}".ljust(TEXT_CHARACTERS, ".")
-        yield Sent(number * stride % agents, f"{ids.getrandbits(128):032x}", text)
+        generation = number // (agents * life) if life else 0
+        yield Sent(generation * agents + number * stride % agents, f"{ids.getrandbits(128):032x}", text)
         number += 1
 
 

@@ -13,6 +13,9 @@ def test_the_loads_are_those_of_the_canonical_work() -> None:
         "single": (1, 1),
         "sleeping_few": (1_000, 1),
         "sleeping": (1_000_000, 1),
+        "team": (1, 1),
+        "teams": (16, 16),
+        "import": (1, 1),
     }
 
 
@@ -25,10 +28,18 @@ def test_no_sleeping_agent_is_woken_twice(sleepers: int) -> None:
     assert max(woken) - min(woken) > 0.9 * sleepers
 
 
+def test_a_conversation_ends_and_a_new_one_takes_its_place() -> None:
+    team, teams = scenarios_named(["team", "teams"], 10)
+    assert [sent.agent_number for sent in team.stream(41)] == [0] * 20 + [1] * 20 + [2]
+    handed = [sent.agent_number for sent in teams.stream(16 * 20 + 17)]
+    assert handed == [*range(16)] * 20 + [*range(16, 32)] + [16]
+
+
 def test_every_caller_is_warm_before_anything_is_measured() -> None:
     planned = {each.name: each.planned(20_000) for each in scenarios()}
     assert planned["many"] == (200, 20_000)
     assert planned["sleeping"] == (200, 800)
+    assert planned["import"] == (1, 20_000)
     assert scenarios()[0].planned(10) == (64, 10)
 
 
