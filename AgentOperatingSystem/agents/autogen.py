@@ -22,13 +22,7 @@ from autogen_agentchat.base import (
 )
 from autogen_agentchat.messages import HandoffMessage
 from autogen_agentchat.teams import MagenticOneGroupChat, RoundRobinGroupChat, SelectorGroupChat, Swarm
-from autogen_core import (
-    AgentInstantiationContext,
-    CancellationToken,
-    FunctionCall,
-    MessageContext,
-    MessageHandlerContext,
-)
+from autogen_core import CancellationToken, FunctionCall
 from autogen_core.models import (
     ChatCompletionClient,
     CreateResult,
@@ -43,9 +37,9 @@ from pydantic import BaseModel
 from AgentOperatingSystem.agents.conditions import Condition
 from AgentOperatingSystem.agents.minds import Answer, MindSpec, TeamSpec, answer_of
 from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
-from AgentOperatingSystem.agents.questions import request_of, spec_of
+from AgentOperatingSystem.agents.progress import answered
+from AgentOperatingSystem.agents.questions import heard_of, request_of, spec_of
 from AgentOperatingSystem.agents.rosters import misdirected
-from AgentOperatingSystem.agents.switchboard import Lent, Switchboard
 from AgentOperatingSystem.agents.toolbox import ForeignTool, Halt, Toolbox, Usable, usable
 from AgentOperatingSystem.errors import AOSError, ConfigurationError, UnsupportedRequest
 from AgentOperatingSystem.ml.ports import ModelProvider
@@ -54,12 +48,6 @@ from AgentOperatingSystem.ml.records import ModelRequest, ModelResponse
 T = TypeVar("T")
 NOTHING = RequestUsage(0, 0)
 Choice = Tool | Literal["auto", "required", "none"]
-LENT = Lent(
-    MessageContext,
-    CancellationToken,
-    MessageHandlerContext.populate_context,
-    AgentInstantiationContext.populate_context,
-)
 Chat = RoundRobinGroupChat | SelectorGroupChat | Swarm | MagenticOneGroupChat
 
 # What a run fails with is raised to the kernel, which logs it once; AutoGen would log a traceback for each member.
@@ -77,6 +65,7 @@ class ModelClient(ChatCompletionClient):
         self.provider = provider
         self.halt = halt or Halt()
         self.failure: AOSError | None = None
+        self.speaker, self.is_aloud = "", False  # whoever leads a team speaks to nobody
         self._last = NOTHING
         self._total = NOTHING
 
@@ -93,7 +82,9 @@ class ModelClient(ChatCompletionClient):
         """The whole answer. Raises the port's `ModelError`s."""
         self.halt.check()
         request = request_of(messages, tools, tool_choice, json_output, extra_create_args)
-        response = await self._kept(self.provider.complete(request), cancellation_token)
+        response = await self._kept(
+            answered(self.provider, request, self.speaker, aloud=self.is_aloud), cancellation_token
+        )
         return self._result(request, response)
 
     async def create_stream(
@@ -264,9 +255,10 @@ class Mind:
     def __init__(self, spec: MindSpec, halt: Halt | None = None) -> None:
         self.halt = halt or Halt()
         self.client = ModelClient(spec.provider, self.halt)
+        self.client.speaker, self.client.is_aloud = spec.name, spec.is_aloud
         handoffs = [Handoff(target=target) for target in spec.handoffs]
         taken = [handoff.name for handoff in handoffs]
-        self.toolbox = Toolbox([tool_of(tool) for tool in spec.tools], spec.guard, self.halt, taken)
+        self.toolbox = Toolbox([tool_of(tool) for tool in spec.tools], spec.guard, self.halt, taken, spec.name)
         self.assistant = AssistantAgent(
             spec.name,
             self.client,
@@ -280,11 +272,12 @@ class Mind:
     async def run(self, task: str) -> Answer:
         """One task, answered. Raises the model's error, and what a tool raised for the kernel."""
         self.halt.error = None
-        before = self.client.total_usage()
+        before, context = self.client.total_usage(), self.assistant.model_context
+        known = len(await context.get_messages())
         result = await _finished(self.assistant.run, task)
         self.halt.check()
-        state = dict(await self.assistant.save_state())
-        return answer_of(result, state, before, self.client.total_usage())
+        heard = heard_of((await context.get_messages())[known:])
+        return answer_of(result, {}, before, self.client.total_usage(), heard)
 
 
 async def _finished(run: Callable[..., Awaitable[T]], task: Any) -> T:
@@ -309,7 +302,6 @@ class Group:
         self._client = ModelClient(spec.provider, self._halt)
         self._kind = spec.kind
         self._condition = condition_of(spec.condition)
-        self._board = Switchboard(LENT)
         self._chat = self._built(spec)
         self._state: dict[str, Any] = {}
 
@@ -338,7 +330,7 @@ class Group:
 
     async def _done(self, task: str | HandoffMessage) -> Any:
         try:
-            result = await self._board.run(self._chat.run, task)
+            result = await _finished(self._chat.run, task)
         except Exception as error:
             raise self._cause(error) from None
         self._halt.check()
@@ -356,7 +348,7 @@ class Group:
 
     def _built(self, spec: TeamSpec) -> Chat:
         members: list[Any] = [mind.assistant for mind in self._minds]
-        named: dict[str, Any] = {"termination_condition": self._condition, "name": spec.name, "runtime": self._board}
+        named: dict[str, Any] = {"termination_condition": self._condition, "name": spec.name}
         if spec.turns_max is not None:
             named["max_turns"] = spec.turns_max
         try:

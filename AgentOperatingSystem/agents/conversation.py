@@ -26,7 +26,7 @@ MAIN = "main"
 TOKENS_MAX = 16_000
 TOKENS_LEAST = 100
 ID_LENGTH_MAX = 256
-MESSAGE_BYTES_MAX = 256 << 10
+MESSAGE_BYTES_MAX = 512 << 10
 WINDOW_MESSAGES_MAX = 400
 PAGE = 512
 """Rows in one read."""
@@ -192,15 +192,20 @@ class Conversation:
         first = max(after + 1, head.floor)
         return await self._entries(first, min(head.last, first + limit - 1))
 
+    def is_over(self, head: ConversationHead) -> bool:
+        """Whether the window is over its budget: the next `window` will summarise."""
+        count = head.last - head.first + 1
+        return head.tokens + tokens_of_text(head.summary.text) > self.tokens_max or count > WINDOW_MESSAGES_MAX
+
     # --- inside ---------------------------------------------------------------------------------------------
 
     async def _within_budget(self) -> tuple[ConversationHead, list[Entry]]:
         head = await self.head()
-        while _is_over(head, self.tokens_max) and head.last - head.first >= PAGE:  # very much was added at once
+        while self.is_over(head) and head.last - head.first >= PAGE:  # very much was added at once
             chunk = await self._entries(head.first, head.first + PAGE - 1)
             head = await self._folded(head, chunk, _beginning([each.message for each in chunk]))
         entries = await self._entries(head.first, head.last)
-        if not _is_over(head, self.tokens_max):
+        if not self.is_over(head):
             return head, entries
         begin = begin_within([each.message for each in entries], self.tokens_max // 2, WINDOW_MESSAGES_MAX // 2)
         return (await self._folded(head, entries, begin) if begin else head), entries[begin:]
@@ -250,7 +255,7 @@ class Conversation:
 
 def fitting(message: ModelMessage) -> ModelMessage:
     """The message, cut where it is too large to be kept; the same object where it is not."""
-    return shortened(message, MESSAGE_BYTES_MAX // 4)
+    return shortened(message, MESSAGE_BYTES_MAX // 6)  # JSON spells a control character with six
 
 
 async def heads(rows: Rows, after: str = "", limit: int = 100) -> tuple[list[ConversationHead], str]:
@@ -271,11 +276,6 @@ def _checked_budget(tokens_max: int) -> int:
     if tokens_max < TOKENS_LEAST:
         raise InvalidInput(f"tokens_max is {tokens_max}; a conversation needs {TOKENS_LEAST} or more")
     return tokens_max
-
-
-def _is_over(head: ConversationHead, tokens_max: int) -> bool:
-    count = head.last - head.first + 1
-    return head.tokens + tokens_of_text(head.summary.text) > tokens_max or count > WINDOW_MESSAGES_MAX
 
 
 def _beginning(messages: list[ModelMessage]) -> int:

@@ -14,6 +14,7 @@ import msgspec
 from AgentOperatingSystem.agents.rosters import is_said
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.ml.messages import ModelMessage
 from AgentOperatingSystem.ml.ports import ModelProvider
 
 Guard = Callable[[str, dict[str, Any]], Awaitable[str]]
@@ -35,6 +36,8 @@ class MindSpec:
     guard: Guard | None = None
     tool_rounds_max: int = 8
     """How often in one task it may look at its tools' results and call again."""
+    is_aloud: bool = True
+    """Whether its words may be told to whoever listens before the event has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +73,16 @@ class Answer:
     said: tuple[Said, ...]
     stop_reason: str
     state: dict[str, Any]
-    """AutoGen's state after it, plain JSON."""
+    """AutoGen's state after it, plain JSON; empty for a single mind, whose conversation is `heard`."""
     input_tokens: int
     output_tokens: int
+    heard: tuple[ModelMessage, ...] = ()
+    """What a run added to a single mind's conversation: the task, calls of tools with their results, the answer."""
 
 
-def answer_of(result: Any, state: dict[str, Any], before: Any, after: Any) -> Answer:
+def answer_of(
+    result: Any, state: dict[str, Any], before: Any, after: Any, heard: tuple[ModelMessage, ...] = ()
+) -> Answer:
     """An answer from AutoGen's `TaskResult`, its state, and what the models had used before and after the run."""
     said = tuple(Said(each.source, each.to_text(), type(each).__name__) for each in result.messages)
     spoken = [each.text for each in said if is_said({"type": each.type})]
@@ -86,6 +93,7 @@ def answer_of(result: Any, state: dict[str, Any], before: Any, after: Any) -> An
         state=state,
         input_tokens=after.prompt_tokens - before.prompt_tokens,
         output_tokens=after.completion_tokens - before.completion_tokens,
+        heard=heard,
     )
 
 

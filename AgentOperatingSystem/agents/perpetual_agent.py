@@ -1,23 +1,30 @@
-"""`PerpetualAgent`: an agent that thinks. Its conversation is a part of its state, so it goes on after any restart.
+"""`PerpetualAgent`: an agent that thinks. Its conversations are kept with its events, so they go on after any restart.
 
 The kernel hands it an event; AutoGen's AssistantAgent (behind `autogen.py`) answers it with the model and the tools;
-AutoGen's state is committed with everything else. An AutoGen team takes the object itself as a member.
+what was said goes into the conversation's rows (`conversation.py`), with the event's commit. An AutoGen team takes the
+object itself as a member.
 """
 
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from AgentOperatingSystem.agents.base_agent import BaseAgent
+from AgentOperatingSystem.agents.context import Context
+from AgentOperatingSystem.agents.conversation import TOKENS_MAX, Conversation, fitting
 from AgentOperatingSystem.agents.minds import Answer, Guard, MindSpec, bridge, task_of
 from AgentOperatingSystem.agents.naming import autogen_name, checked_name
+from AgentOperatingSystem.agents.progress import answered
+from AgentOperatingSystem.agents.questions import state_of
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.mcp.context_server import current_turn
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import OFFLINE, ModelRequest
 from AgentOperatingSystem.ml.running import provider_of
 
-CONVERSATION = "autogen"
+MINDS_MAX = 8
+"""Conversations of one agent whose minds stay in memory."""
 SYSTEM_MESSAGE = "You are a helpful assistant. Use your tools where they help, and answer in a few sentences."
 
 
@@ -26,7 +33,9 @@ class PerpetualAgent(BaseAgent):
 
     `name` is its name in AutoGen, an identifier that is unique in a team: by default made from `agent_id`, one for
     each; the class's name where no id is given. `model` is `provider/model`, a provider, or empty for the configured
-    one. `state["autogen"]` is the conversation; everything else in the state, a dict, is the subclass's own.
+    one. It goes on the conversation that the event names (`Event.conversation`), which lies in rows of its own
+    (`agents/conversation.py`) and of which the model is shown at most `conversation_tokens_max` tokens, older parts as
+    a summary. The state, a dict, is the subclass's own.
 
     Constructing and registering one loads no AutoGen. Thinking raises the port's `ModelError`s, and
     `ConfigurationError` where AutoGen is not installed; the `offline` model needs none, and its answers are not kept.
@@ -35,6 +44,8 @@ class PerpetualAgent(BaseAgent):
     description: ClassVar[str] = "An agent that answers with a model and its tools."
     tool_rounds_max: ClassVar[int] = 8
     """How often in one event it may look at its tools' results and call again."""
+    conversation_tokens_max: ClassVar[int] = TOKENS_MAX
+    """How much of a conversation the model is shown, estimated; above it, older parts go into a summary."""
 
     def __init__(
         self,
@@ -49,13 +60,16 @@ class PerpetualAgent(BaseAgent):
     ) -> None:
         super().__init__(agent_id)
         self.name = checked_name(name or (autogen_name(self.agent_id) if agent_id else type(self).__name__))
-        self.tools = tuple(tools or ())
+        self.tools: Iterable[Any] = tuple(tools or ())
         self.system_message = system_message
         self.model = model
         self.handoffs = tuple(handoffs)
         self.description = description or type(self).description  # type: ignore[misc]  # the class's is the default
-        self._mind: Any = None
-        self._saved: Any = None
+        self._minds: dict[str, tuple[Any, int]] = {}
+        """By conversation: the mind that it left, and the number of its last message then; the latest is last."""
+        self._minds_of: Any = None
+        """The state that these minds saw."""
+        self._aside: Any = None
         self._member: Any = None
         if sys.modules.get("autogen_agentchat") is not None:
             bridge()  # makes this class a ChatAgent in AutoGen's eyes
@@ -73,13 +87,18 @@ class PerpetualAgent(BaseAgent):
         """The answer to one task, which goes on the conversation so far. Raises `ModelError`s."""
         provider = provider_of(self.model)
         if provider.name == OFFLINE:
-            return (await provider.complete(ModelRequest.ask(task, instructions=self.instructions()))).text
+            request = ModelRequest.ask(task, instructions=self.instructions())
+            return (await answered(provider, request, self.name, aloud=self.is_aloud())).text
         answer = await self._answer(task, provider)
         return answer.text
 
     def instructions(self) -> str:
         """What the model is told to be; a subclass may say more."""
         return self.system_message
+
+    def is_aloud(self) -> bool:
+        """Whether its words may be told to a listener while it speaks; not where they may be withheld in the end."""
+        return True
 
     def guard(self) -> Guard | None:
         """What is asked before each call of a tool; nothing by default."""
@@ -92,27 +111,56 @@ class PerpetualAgent(BaseAgent):
             provider=provider or provider_of(self.model),
             system_message=self.instructions(),
             description=self.description,
-            tools=self.tools,
+            tools=tuple(self.tools),
             handoffs=self.handoffs,
             guard=self.guard(),
             tool_rounds_max=self.tool_rounds_max,
+            is_aloud=self.is_aloud(),
         )
 
     async def _answer(self, task: str, provider: ModelProvider) -> Answer:
-        """One run. A mind is trusted again only where the state is the very object that it left: after a failure, a
-        rewind or a restart it is built anew from what was committed.
+        """One run, which goes on the event's conversation. Outside of an event it goes on what was said to this object
+        there, and nothing is kept.
         """
-        self.state = {} if self.state is None else self.state
-        saved = self.state.get(CONVERSATION)
-        mind, self._mind = self._mind, None
-        if mind is None or saved is not self._saved:
-            mind = bridge().Mind(self.spec(provider))
-            if saved is not None:
-                await mind.assistant.load_state(saved)
+        turn = current_turn() if self.context_server is not None and self.context_server.in_turn else None
+        if not isinstance(turn, Context):
+            mind, self._aside = self._aside or bridge().Mind(self.spec(provider)), None
+            spoken: Answer = await mind.run(task)
+            self._aside = mind
+            return spoken
+        talk = turn.conversation(tokens_max=self.conversation_tokens_max, provider=provider)
+        mind = await self._warm(talk) or await self._built(talk, provider)
         answer: Answer = await mind.run(task)
-        self.state[CONVERSATION] = self._saved = answer.state
-        self._mind = mind
+        await self._remember(talk, mind, answer)
         return answer
+
+    async def _warm(self, talk: Conversation) -> Any:
+        """The mind that this conversation left, where it may be trusted: the state is the very object that it saw
+        (after a failure, a rewind or a restart it is another one), nobody else has spoken since, and it still fits.
+        """
+        if self._minds_of is not self.state:
+            self._minds, self._minds_of = {}, self.state
+        mind, last = self._minds.pop(talk.id, (None, 0))
+        head = await talk.head() if mind is not None else None
+        return mind if head is not None and head.last == last and not talk.is_over(head) else None
+
+    async def _built(self, talk: Conversation, provider: ModelProvider) -> Any:
+        said = (await talk.window()).for_model()
+        mind = bridge().Mind(self.spec(provider))
+        if said:
+            await mind.assistant.load_state(state_of(said, self.name))
+        return mind
+
+    async def _remember(self, talk: Conversation, mind: Any, answer: Answer) -> None:
+        """Keeps what was said with the event's commit, and the mind for the next event, unless it knows more than is
+        kept.
+        """
+        kept = [fitting(message) for message in answer.heard]
+        last = await talk.extend(kept)
+        if all(message is heard for message, heard in zip(kept, answer.heard, strict=True)):
+            self._minds[talk.id] = (mind, last)
+            if len(self._minds) > MINDS_MAX:
+                del self._minds[next(iter(self._minds))]
 
     # --- as a member of an AutoGen team -----------------------------------------------------------------------
 

@@ -87,6 +87,10 @@ class PurposeDrivenAgent(PerpetualAgent):
         """The purpose first, then the system message."""
         return f"Your purpose: {self.purpose}\nEvery decision that you take serves it.\n\n{self.system_message}"
 
+    def is_aloud(self) -> bool:
+        """Nobody hears a decision before it is judged, where it may be withheld."""
+        return self.misaligned == "flag"
+
     def guard(self) -> Guard | None:
         """Each call of a tool is an action, and judged before it is made."""
         return self._judge_call

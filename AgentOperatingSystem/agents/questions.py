@@ -3,8 +3,8 @@
 `autogen.py` hands AutoGen's messages and tools over; they are read by their shape, so nothing of AutoGen is imported.
 """
 
-from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ def request_of(
     elif json_output:
         schema = OutputSchema(schema={"type": "object"})
     return ModelRequest(
-        messages=tuple(said for message in messages for said in messages_of(message)),
+        messages=heard_of(messages),
         tools=tuple(spec_of(tool) for tool in tools),
         tool_choice=chosen,
         json_schema=schema,
@@ -55,6 +55,60 @@ def messages_of(message: Any) -> list[ModelMessage]:
         return [assistant_message(message.content)]
     calls = [ToolCall(call.id, call.name, msgspec.json.decode(call.arguments)) for call in message.content]
     return [assistant_message(message.thought or "", *calls)]
+
+
+def heard_of(messages: Iterable[Any]) -> tuple[ModelMessage, ...]:
+    """AutoGen's messages as ours."""
+    return tuple(said for message in messages for said in messages_of(message))
+
+
+def state_of(messages: Iterable[ModelMessage], name: str) -> dict[str, Any]:
+    """A conversation as the state of AutoGen's assistant of this name: what `heard_of` gave, turned back."""
+    told: list[dict[str, Any]] = []
+    for message in messages:
+        if message.role == "tool":
+            if not told or told[-1]["type"] != "FunctionExecutionResultMessage":
+                told.append({"type": "FunctionExecutionResultMessage", "content": []})
+            told[-1]["content"].append(_result(message))
+        else:
+            told.append(_said(message, name))
+    return {"type": "AssistantAgentState", "version": "1.0.0", "llm_context": {"messages": told}}
+
+
+def _result(message: ModelMessage) -> dict[str, Any]:
+    return {
+        "call_id": message.tool_call_id,
+        "name": message.tool_name,
+        "content": message.text,
+        "is_error": message.failed,
+    }
+
+
+def _said(message: ModelMessage, name: str) -> dict[str, Any]:
+    if message.role == "system":
+        return {"type": "SystemMessage", "content": message.text}
+    if message.role == "user":
+        return {"type": "UserMessage", "content": _content(message), "source": "user"}
+    if not message.tool_calls:
+        return {"type": "AssistantMessage", "content": message.text, "source": name}
+    calls = [
+        {"id": call.id, "name": call.name, "arguments": msgspec.json.encode(call.arguments).decode()}
+        for call in message.tool_calls
+    ]
+    return {"type": "AssistantMessage", "content": calls, "source": name, "thought": message.text or None}
+
+
+def _content(message: ModelMessage) -> str | list[Any]:
+    """A text, or texts and images; an image that lies elsewhere is told as its address."""
+    if not any(isinstance(part, ImagePart) for part in message.parts):
+        return message.text
+    return [_shown(part) for part in message.parts]
+
+
+def _shown(part: Part) -> Any:
+    if not isinstance(part, ImagePart):
+        return part.text
+    return {"data": b64encode(part.data).decode()} if part.data else part.url
 
 
 def _parts(message: Any) -> list[str | Part]:

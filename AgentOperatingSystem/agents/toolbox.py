@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from AgentOperatingSystem.agents import progress
 from AgentOperatingSystem.agents.minds import Guard
 from AgentOperatingSystem.errors import ConfigurationError, HandlerError
 from AgentOperatingSystem.ml.records import ToolSpec
@@ -65,7 +66,9 @@ class Halt:
 class Toolbox:
     """Tools by name. Raises `ConfigurationError` for a name that is given twice, or is `taken` by something else."""
 
-    def __init__(self, tools: Iterable[Usable], guard: Guard | None, halt: Halt, taken: Sequence[str] = ()) -> None:
+    def __init__(
+        self, tools: Iterable[Usable], guard: Guard | None, halt: Halt, taken: Sequence[str] = (), owner: str = ""
+    ) -> None:
         self._tools: dict[str, Usable] = {}
         for each in tools:
             name = each.record.name
@@ -76,6 +79,8 @@ class Toolbox:
             self._tools[name] = each
         self._guard = guard
         self._halt = halt
+        self._owner = owner
+        self._calls = 0
 
     def records(self) -> tuple[ToolRecord, ...]:
         """What a model is told of the tools, in their order."""
@@ -83,8 +88,16 @@ class Toolbox:
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
         """A model's call. What goes wrong is in the result; a `HandlerError`, and what keeps the guard from judging,
-        halts the run.
+        halts the run. Both are told to whoever listens.
         """
+        self._calls += 1
+        about = {"source": self._owner, "call": f"{self._owner}-{self._calls}", "tool": name}
+        progress.tell(progress.TOOL_CALL, **about, arguments=dict(arguments))
+        result = await self._answered(name, arguments)
+        progress.tell(progress.TOOL_RESULT, **about, content=result.content, is_error=result.is_error)
+        return result
+
+    async def _answered(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
         try:
             reason = await self._guard(name, dict(arguments)) if self._guard is not None else ""
         except Exception as error:

@@ -4,6 +4,7 @@ The kernel awakens an agent with `initialize` and commits a turn with `commit`; 
 `load_state`, `remember`, `recall`, `history`. `mcp/server.py` offers the same over the Model Context Protocol.
 """
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ import msgspec
 from AgentOperatingSystem import storage
 from AgentOperatingSystem.clock import Clock, SystemClock
 from AgentOperatingSystem.errors import AgentTerminated, Conflict
-from AgentOperatingSystem.events import check_memory_key, encode
+from AgentOperatingSystem.events import Event, check_memory_key, encode
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
 from AgentOperatingSystem.storage.records import Change, Committed, Control, EventRow, Head, Page, Row
@@ -27,6 +28,7 @@ class Turn(Protocol):
 
     agent: AgentId
     state: Any
+    event: Event
 
     async def remember(self, key: str, value: Any) -> None: ...
 
@@ -53,6 +55,12 @@ class UnderWay:
 
 
 _under_way: ContextVar[UnderWay | None] = ContextVar("under_way", default=None)
+
+
+def current_turn() -> Turn | None:
+    """The handling that the caller is part of, of whichever agent; None outside of one."""
+    under_way = _under_way.get()
+    return under_way.turn if under_way is not None else None
 
 
 def turn_under_way() -> Turn | None:
@@ -175,6 +183,16 @@ class ContextMCPServer:
         turn = self._turn()
         await (turn.forget(key) if turn else self._edit(None, (Row("memory", key, None),)))
 
+    async def remember_all(self, values: Mapping[str, Any]) -> None:
+        """Keeps all of these, in one commit; a value of None removes what was there."""
+        turn = self._turn()
+        if turn is None:
+            rows = ((key, encode(value) if value is not None else None) for key, value in values.items())
+            await self._edit(None, tuple(Row("memory", check_memory_key(key), value) for key, value in rows))
+            return
+        for key, value in values.items():
+            await (turn.forget(key) if value is None else turn.remember(key, value))
+
     async def recall(self, key: str) -> Any:
         """What was remembered under `key`, or None."""
         return await (self._turn() or self.stored).recall(key)
@@ -209,8 +227,7 @@ class ContextMCPServer:
 
     def _turn(self) -> Turn | None:
         """The turn of this very agent that the caller is part of."""
-        under_way = _under_way.get()
-        turn = under_way.turn if under_way is not None else None
+        turn = current_turn()
         return turn if turn is not None and turn.agent == self.agent else None
 
     def the_store(self) -> AgentStore:

@@ -140,8 +140,7 @@ async def test_the_state_beside_the_conversation_is_the_agents_own(tmp_path: Pat
         assert await tell(aos, "clerk/2", "x") == "clerk heard 1"
         assert await tell(aos, "clerk/1", "x") == "clerk heard 3"
         state = await aos.context_server("clerk/1").load_state()
-    assert state["seen"] == 2
-    assert len(state["autogen"]["llm_context"]["messages"]) == 4
+    assert state == {"seen": 2}
 
 
 async def test_without_a_model_it_says_so(tmp_path: Path) -> None:
