@@ -22,7 +22,13 @@ from autogen_agentchat.base import (
 )
 from autogen_agentchat.messages import HandoffMessage
 from autogen_agentchat.teams import MagenticOneGroupChat, RoundRobinGroupChat, SelectorGroupChat, Swarm
-from autogen_core import CancellationToken, FunctionCall
+from autogen_core import (
+    AgentInstantiationContext,
+    CancellationToken,
+    FunctionCall,
+    MessageContext,
+    MessageHandlerContext,
+)
 from autogen_core.models import (
     ChatCompletionClient,
     CreateResult,
@@ -40,6 +46,7 @@ from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
 from AgentOperatingSystem.agents.progress import answered
 from AgentOperatingSystem.agents.questions import heard_of, request_of, spec_of
 from AgentOperatingSystem.agents.rosters import misdirected
+from AgentOperatingSystem.agents.switchboard import Lent, Switchboard
 from AgentOperatingSystem.agents.toolbox import ForeignTool, Halt, Toolbox, Usable, usable
 from AgentOperatingSystem.errors import AOSError, ConfigurationError, UnsupportedRequest
 from AgentOperatingSystem.ml.ports import ModelProvider
@@ -48,6 +55,12 @@ from AgentOperatingSystem.ml.records import ModelRequest, ModelResponse
 T = TypeVar("T")
 NOTHING = RequestUsage(0, 0)
 Choice = Tool | Literal["auto", "required", "none"]
+LENT = Lent(
+    MessageContext,
+    CancellationToken,
+    MessageHandlerContext.populate_context,
+    AgentInstantiationContext.populate_context,
+)
 Chat = RoundRobinGroupChat | SelectorGroupChat | Swarm | MagenticOneGroupChat
 
 # What a run fails with is raised to the kernel, which logs it once; AutoGen would log a traceback for each member.
@@ -302,6 +315,7 @@ class Group:
         self._client = ModelClient(spec.provider, self._halt)
         self._kind = spec.kind
         self._condition = condition_of(spec.condition)
+        self._board = Switchboard(LENT)
         self._chat = self._built(spec)
         self._state: dict[str, Any] = {}
 
@@ -330,7 +344,7 @@ class Group:
 
     async def _done(self, task: str | HandoffMessage) -> Any:
         try:
-            result = await _finished(self._chat.run, task)
+            result = await self._board.run(self._chat.run, task)
         except Exception as error:
             raise self._cause(error) from None
         self._halt.check()
@@ -348,7 +362,7 @@ class Group:
 
     def _built(self, spec: TeamSpec) -> Chat:
         members: list[Any] = [mind.assistant for mind in self._minds]
-        named: dict[str, Any] = {"termination_condition": self._condition, "name": spec.name}
+        named: dict[str, Any] = {"termination_condition": self._condition, "name": spec.name, "runtime": self._board}
         if spec.turns_max is not None:
             named["max_turns"] = spec.turns_max
         try:
