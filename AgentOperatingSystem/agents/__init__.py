@@ -7,18 +7,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from AgentOperatingSystem.agents.arbiter import ArbiterAgent
     from AgentOperatingSystem.agents.base_agent import BaseAgent
+    from AgentOperatingSystem.agents.council import CouncilAgent
+    from AgentOperatingSystem.agents.delegator import DelegatorAgent
+    from AgentOperatingSystem.agents.dispatcher import DispatcherAgent
     from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
     from AgentOperatingSystem.agents.purpose_driven_agent import PurposeDrivenAgent
     from AgentOperatingSystem.agents.team import AgentTeam
 
 _HOME = {
     "AgentTeam": "team",
+    "ArbiterAgent": "arbiter",
     "BaseAgent": "base_agent",
+    "CouncilAgent": "council",
+    "DelegatorAgent": "delegator",
+    "DispatcherAgent": "dispatcher",
     "PerpetualAgent": "perpetual_agent",
     "PurposeDrivenAgent": "purpose_driven_agent",
 }
-__all__ = ["AgentTeam", "BaseAgent", "PerpetualAgent", "PurposeDrivenAgent"]
+__all__ = [
+    "AgentTeam",
+    "ArbiterAgent",
+    "BaseAgent",
+    "CouncilAgent",
+    "DelegatorAgent",
+    "DispatcherAgent",
+    "PerpetualAgent",
+    "PurposeDrivenAgent",
+]
 
 
 def __getattr__(name: str) -> Any:
