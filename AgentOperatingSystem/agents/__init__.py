@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from AgentOperatingSystem.agents.arbiter import ArbiterAgent
     from AgentOperatingSystem.agents.base_agent import BaseAgent
+    from AgentOperatingSystem.agents.coder_agent import CoderAgent
     from AgentOperatingSystem.agents.council import CouncilAgent
     from AgentOperatingSystem.agents.delegator import DelegatorAgent
     from AgentOperatingSystem.agents.dispatcher import DispatcherAgent
+    from AgentOperatingSystem.agents.intelligence_agent import IntelligenceAgent
     from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
     from AgentOperatingSystem.agents.purpose_driven_agent import PurposeDrivenAgent
     from AgentOperatingSystem.agents.team import AgentTeam
@@ -20,9 +22,11 @@ _HOME = {
     "AgentTeam": "team",
     "ArbiterAgent": "arbiter",
     "BaseAgent": "base_agent",
+    "CoderAgent": "coder_agent",
     "CouncilAgent": "council",
     "DelegatorAgent": "delegator",
     "DispatcherAgent": "dispatcher",
+    "IntelligenceAgent": "intelligence_agent",
     "PerpetualAgent": "perpetual_agent",
     "PurposeDrivenAgent": "purpose_driven_agent",
 }
@@ -30,9 +34,11 @@ __all__ = [
     "AgentTeam",
     "ArbiterAgent",
     "BaseAgent",
+    "CoderAgent",
     "CouncilAgent",
     "DelegatorAgent",
     "DispatcherAgent",
+    "IntelligenceAgent",
     "PerpetualAgent",
     "PurposeDrivenAgent",
 ]

@@ -97,7 +97,7 @@ class PurposeDrivenAgent(PerpetualAgent):
 
     async def process(self, event: Event) -> Any:
         """Thinks, has the decision judged, records it."""
-        decision = await self.think(task_of(event))
+        decision = await self.decide(event)
         verdict = await self.judge({"decision": decision, "about": event.type})
         blocked = verdict.aligned is False and self.misaligned == "block"
         await self._record("answer", decision, verdict, blocked)
@@ -109,6 +109,10 @@ class PurposeDrivenAgent(PerpetualAgent):
             "reason": verdict.reason,
             "blocked": blocked,
         }
+
+    async def decide(self, event: Event) -> Any:
+        """The decision itself, any JSON value; the model's answer by default. A subclass may ask in its own way."""
+        return await self.think(task_of(event))
 
     async def judge(self, action: Any) -> Verdict:
         """Whether an action (any JSON value) serves the purpose.
