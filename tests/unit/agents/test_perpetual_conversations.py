@@ -131,12 +131,15 @@ async def test_a_failed_try_leaves_no_message(tmp_path: Path) -> None:
 
 
 async def test_what_is_too_large_to_be_kept_is_cut_and_says_so(tmp_path: Path) -> None:
-    model = ScriptedModel(["Much.", "Again."])
+    model = ScriptedModel(["Much.", "It was much.", "Again."])
     async with system(tmp_path, PerpetualAgent(agent_id="clerk", model=model)) as aos:
         assert await tell(aos, "clerk", "x" * MESSAGE_BYTES_MAX) == "Much."
         assert await tell(aos, "clerk", "again") == "Again."
         assert (await kept(aos))[0].message.text.endswith("more characters are not kept]")
-    assert max(len(message.text) for message in model.requests[1].messages) < MESSAGE_BYTES_MAX / 5
+    assert max(len(message.text) for message in model.requests[1].messages) < 5000  # what is summarised is cut too
+    assert [message.text for message in model.requests[2].messages][1:] == [
+        *(f"{SUMMARY_LABEL}It was much.", "Much.", "again")
+    ]
 
 
 async def test_a_name_that_no_conversation_can_have_is_refused_in_words(tmp_path: Path) -> None:
