@@ -10,18 +10,24 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
+    from AgentOperatingSystem.agents.actions import Action
+    from AgentOperatingSystem.agents.agent import Agent
     from AgentOperatingSystem.agents.base_agent import BaseAgent, RestartPolicy, on_failure
     from AgentOperatingSystem.agents.context import Context
+    from AgentOperatingSystem.agents.memory import Memory
     from AgentOperatingSystem.config import AOSConfig
     from AgentOperatingSystem.errors import AOSError, EventFailed, Quarantine, Retryable, Terminal, Unavailable
     from AgentOperatingSystem.events import Event
     from AgentOperatingSystem.ids import AgentId
     from AgentOperatingSystem.mcp.context_server import ContextMCPServer
     from AgentOperatingSystem.orchestration.routes import Route
+    from AgentOperatingSystem.tools.base import Tool
 
 _HOME = {
     "AOSConfig": "config",
     "AOSError": "errors",
+    "Action": "agents.actions",
+    "Agent": "agents.agent",
     "AgentId": "ids",
     "AgentOperatingSystem": "agent_operating_system",
     "BaseAgent": "agents.base_agent",
@@ -29,17 +35,21 @@ _HOME = {
     "ContextMCPServer": "mcp.context_server",
     "Event": "events",
     "EventFailed": "errors",
+    "Memory": "agents.memory",
     "Quarantine": "errors",
     "RestartPolicy": "agents.base_agent",
     "Retryable": "errors",
     "Route": "orchestration.routes",
     "Terminal": "errors",
+    "Tool": "tools.base",
     "Unavailable": "errors",
     "on_failure": "agents.base_agent",
 }
 __all__ = [
     "AOSConfig",
     "AOSError",
+    "Action",
+    "Agent",
     "AgentId",
     "AgentOperatingSystem",
     "BaseAgent",
@@ -47,11 +57,13 @@ __all__ = [
     "ContextMCPServer",
     "Event",
     "EventFailed",
+    "Memory",
     "Quarantine",
     "RestartPolicy",
     "Retryable",
     "Route",
     "Terminal",
+    "Tool",
     "Unavailable",
     "on_failure",
 ]

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from AgentOperatingSystem.agents.actions import DeclaredAction
 from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.agents.state import Migration, StateCodec
 from AgentOperatingSystem.errors import ConfigurationError
@@ -69,6 +70,8 @@ class BaseAgent:
     """Groups whose broadcasts it receives."""
     capabilities: ClassVar[tuple[str, ...]] = ()
     """What it can do, for discovery."""
+    declared_actions: ClassVar[Mapping[str, DeclaredAction]] = {}
+    """What `@Action` declares, by name; an `Agent` collects it."""
     turn_timeout_seconds: ClassVar[float | None] = None
     """How long one event may take; the system's `turn_timeout_seconds` where it is None."""
 

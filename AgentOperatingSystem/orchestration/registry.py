@@ -4,10 +4,11 @@ A type is registered once, by class (one object per key) or by object (one addre
 what exists, the store says what it remembers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
 
+from AgentOperatingSystem.agents.actions import DeclaredAction
 from AgentOperatingSystem.agents.base_agent import BaseAgent, RestartPolicy
 from AgentOperatingSystem.agents.state import StateCodec
 from AgentOperatingSystem.errors import ConfigurationError, UnknownAgent
@@ -29,6 +30,8 @@ class AgentType:
     subscriptions: tuple[Subscription, ...]
     version: str
     doc: str
+    actions: Mapping[str, DeclaredAction]
+    """What the doors may have done by name."""
 
 
 class Registry:
@@ -99,7 +102,15 @@ class Registry:
             subscriptions=tuple(parse_subscription(text, name) for text in (*kind.subscriptions, *groups)),
             version=agent.version,
             doc=(kind.__doc__ or "").strip().partition("\n")[0],
+            actions=_checked(kind.declared_actions),
         )
+
+
+def _checked(actions: Mapping[str, DeclaredAction]) -> Mapping[str, DeclaredAction]:
+    """Actions whose input has a schema, each: what is wrong with one is said when its class is registered."""
+    for action in actions.values():
+        _ = action.parameters
+    return actions
 
 
 def _maker(agent: BaseAgent | type[BaseAgent]) -> Callable[[AgentId], BaseAgent]:
