@@ -70,6 +70,9 @@ class BaseAgent:
     """Groups whose broadcasts it receives."""
     capabilities: ClassVar[tuple[str, ...]] = ()
     """What it can do, for discovery."""
+    converses: ClassVar[bool] = False
+    """Whether its events of one conversation build on each other: while one of them waits for an answer, the others do.
+    """
     declared_actions: ClassVar[Mapping[str, DeclaredAction]] = {}
     """What `@Action` declares, by name; an `Agent` collects it."""
     turn_timeout_seconds: ClassVar[float | None] = None

@@ -14,6 +14,7 @@ import msgspec
 
 from AgentOperatingSystem.agents.asking import REPLY, Owed, chain, owed_by
 from AgentOperatingSystem.agents.conversation import MAIN, TOKENS_MAX, Conversation
+from AgentOperatingSystem.agents.step_calls import StepCalls, Steps
 from AgentOperatingSystem.agents.timers import REQUEST, Timer, new_request, new_schedule, time_limit
 from AgentOperatingSystem.errors import Quarantine, TooLarge
 from AgentOperatingSystem.events import Event, check_memory_key, check_topic, encode
@@ -70,7 +71,7 @@ class Collected:
     """What the handler owes instead of answering with its result."""
 
 
-class Context:
+class Context(StepCalls):
     """The system calls of one handling of one event. Valid only until the handler returns."""
 
     __slots__ = (
@@ -79,6 +80,7 @@ class Context:
         "_memory",
         "_now",
         "_random",
+        "_steps",
         "_uuids",
         "agent",
         "attempt",
@@ -97,6 +99,7 @@ class Context:
         limits: Limits,
         now: float,
         attempt: int,
+        steps: Steps | None = None,
     ) -> None:
         self.event = event
         self.agent = agent
@@ -108,6 +111,7 @@ class Context:
         self._directory = directory
         self._limits = limits
         self._now = now
+        self._steps = steps
         self._random: random_module.Random | None = None
         self._uuids = 0
 
@@ -334,18 +338,26 @@ class Context:
         if cause.hops >= self._limits.hops_max:
             raise Quarantine(f"hop limit {self._limits.hops_max} reached: the chain of causes is too long")
         data = _decode(self._sized("event", data))  # the handler may go on changing its own objects
-        event = Event(
-            id=f"{cause.key}-{cause.generation}-{len(events)}" if cause.generation else f"{cause.key}-{len(events)}",
-            source=f"/agents/{self.agent}",
-            time=self._now,
-            data=data,
-            causation=cause.id,
-            traceparent=cause.traceparent,
-            hops=cause.hops + 1,
-            **fields,
-        )
+        name = f"{cause.key}-{cause.generation}-{len(events)}" if cause.generation else f"{cause.key}-{len(events)}"
+        event = self._made(name, data=data, **fields)
         events.append(event)
         return event
+
+    def _made(self, name: str, **fields: Any) -> Event:
+        """An event that the one in hand has caused."""
+        return Event(
+            id=name,
+            source=f"/agents/{self.agent}",
+            time=self._now,
+            causation=self.event.id,
+            traceparent=self.event.traceparent,
+            hops=self.event.hops + 1,
+            **fields,
+        )
+
+    def _plain(self, what: str, value: Any) -> Any:
+        """The value as JSON has it, detached from the handler's objects."""
+        return _decode(self._sized(what, value))
 
     def _sized(self, what: str, value: Any) -> bytes:
         content = encode(value)

@@ -12,16 +12,17 @@ from typing import Any, ClassVar
 from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.agents.conversation import TOKENS_MAX, Conversation, fitting
-from AgentOperatingSystem.agents.minds import Answer, Guard, MindSpec, bridge, task_of
+from AgentOperatingSystem.agents.minds import Answer, Guard, MindSpec, bridge, name_of, task_of
 from AgentOperatingSystem.agents.naming import autogen_name, checked_name
 from AgentOperatingSystem.agents.progress import answered
 from AgentOperatingSystem.agents.questions import state_of
+from AgentOperatingSystem.agents.roles import Role, role_of
+from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.mcp.context_server import current_turn
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import OFFLINE, ModelRequest
-from AgentOperatingSystem.ml.running import provider_of
 
 MINDS_MAX = 8
 """Conversations of one agent whose minds stay in memory."""
@@ -35,13 +36,15 @@ class PerpetualAgent(BaseAgent):
     each; the class's name where no id is given. `model` is `provider/model`, a provider, or empty for the configured
     one. It goes on the conversation that the event names (`Event.conversation`), which lies in rows of its own
     (`agents/conversation.py`) and of which the model is shown at most `conversation_tokens_max` tokens, older parts as
-    a summary. The state, a dict, is the subclass's own.
+    a summary. The state, a dict, is the subclass's own. `role` says what it may do (`agents/roles.py`).
 
     Constructing and registering one loads no AutoGen. Thinking raises the port's `ModelError`s, and
     `ConfigurationError` where AutoGen is not installed; the `offline` model needs none, and its answers are not kept.
     """
 
+    role: Role | None
     description: ClassVar[str] = "An agent that answers with a model and its tools."
+    converses = True
     tool_rounds_max: ClassVar[int] = 8
     """How often in one event it may look at its tools' results and call again."""
     conversation_tokens_max: ClassVar[int] = TOKENS_MAX
@@ -57,6 +60,7 @@ class PerpetualAgent(BaseAgent):
         model: str | ModelProvider = "",
         description: str = "",
         handoffs: Sequence[str] = (),
+        role: Role | str | None = None,
     ) -> None:
         super().__init__(agent_id)
         self.name = checked_name(name or (autogen_name(self.agent_id) if agent_id else type(self).__name__))
@@ -64,6 +68,7 @@ class PerpetualAgent(BaseAgent):
         self.system_message = system_message
         self.model = model
         self.handoffs = tuple(handoffs)
+        self.role = role_of(role)
         self.description = description or type(self).description  # type: ignore[misc]  # the class's is the default
         self._minds: dict[str, tuple[Any, int]] = {}
         """By conversation: the mind that it left, and the number of its last message then; the latest is last."""
@@ -71,6 +76,8 @@ class PerpetualAgent(BaseAgent):
         """The state that these minds saw."""
         self._aside: Any = None
         self._member: Any = None
+        if self.role is not None:
+            self.role.check_tools(self.name, map(name_of, self.tools))
         if sys.modules.get("autogen_agentchat") is not None:
             bridge()  # makes this class a ChatAgent in AutoGen's eyes
 
@@ -85,7 +92,7 @@ class PerpetualAgent(BaseAgent):
 
     async def think(self, task: str) -> str:
         """The answer to one task, which goes on the conversation so far. Raises `ModelError`s."""
-        provider = provider_of(self.model)
+        provider = model_of(self.model)
         if provider.name == OFFLINE:
             request = ModelRequest.ask(task, instructions=self.instructions())
             return (await answered(provider, request, self.name, aloud=self.is_aloud())).text
@@ -108,12 +115,12 @@ class PerpetualAgent(BaseAgent):
         """What AutoGen's agent is built from. Raises `UnknownModel`, `ConfigurationError`."""
         return MindSpec(
             name=self.name,
-            provider=provider or provider_of(self.model),
-            system_message=self.instructions(),
-            description=self.description,
+            provider=provider or model_of(self.model),
+            system_message=f"{self.role.told()}\n\n{self.instructions()}" if self.role else self.instructions(),
+            description=f"{self.role.name}: {self.description}" if self.role else self.description,
             tools=tuple(self.tools),
             handoffs=self.handoffs,
-            guard=self.guard(),
+            guard=self.role.guard(self.guard()) if self.role else self.guard(),
             tool_rounds_max=self.tool_rounds_max,
             is_aloud=self.is_aloud(),
         )
@@ -176,7 +183,7 @@ class PerpetualAgent(BaseAgent):
     @property
     def model_client(self) -> Any:
         """AutoGen's client for the model."""
-        return bridge().ModelClient(provider_of(self.model))
+        return bridge().ModelClient(model_of(self.model))
 
     @property
     def produced_message_types(self) -> Sequence[type[Any]]:

@@ -13,11 +13,12 @@ import msgspec
 from AgentOperatingSystem.agents.base_agent import current_context
 from AgentOperatingSystem.agents.minds import Guard, task_of
 from AgentOperatingSystem.agents.perpetual_agent import SYSTEM_MESSAGE, PerpetualAgent
+from AgentOperatingSystem.agents.roles import Role
+from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.errors import ConfigurationError, ContentFiltered, NoModelConfigured
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import ModelRequest, OutputSchema
-from AgentOperatingSystem.ml.running import provider_of
 
 DECISIONS = "decision/"
 _EVENT_ID_LENGTH_MAX = 200
@@ -68,6 +69,7 @@ class PurposeDrivenAgent(PerpetualAgent):
         model: str | ModelProvider = "",
         description: str = "",
         handoffs: Sequence[str] = (),
+        role: Role | str | None = None,
     ) -> None:
         super().__init__(
             tools,
@@ -77,6 +79,7 @@ class PurposeDrivenAgent(PerpetualAgent):
             model=model,
             description=description or purpose,
             handoffs=handoffs,
+            role=role,
         )
         if not purpose.strip():
             raise ConfigurationError(f"{type(self).__name__} {self.agent_id}: a purpose-driven agent needs a purpose=")
@@ -124,7 +127,7 @@ class PurposeDrivenAgent(PerpetualAgent):
             msgspec.json.encode(action).decode(), instructions=_JUDGE + self.purpose, json_schema=_VERDICT
         )
         try:
-            return msgspec.convert((await provider_of(self.model).complete(request)).value(), Verdict)
+            return msgspec.convert((await model_of(self.model).complete(request)).value(), Verdict)
         except (NoModelConfigured, ContentFiltered) as error:
             return Verdict(None, f"no verdict: {error}")
 

@@ -14,11 +14,12 @@ from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.minds import Answer, TeamKind, TeamSpec, bridge, name_of, task_of
 from AgentOperatingSystem.agents.naming import autogen_name, checked_name
 from AgentOperatingSystem.agents.perpetual_agent import SYSTEM_MESSAGE, PerpetualAgent
+from AgentOperatingSystem.agents.roles import Role, check_roles, selection, speaking
 from AgentOperatingSystem.agents.rosters import fitted, is_said
+from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.errors import ConfigurationError, InvalidAgentId, Terminal
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ml.ports import ModelProvider
-from AgentOperatingSystem.ml.running import provider_of
 
 JOIN = "team.join"
 LEAVE = "team.leave"
@@ -36,6 +37,7 @@ class Newcomer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tools: tuple[str, ...] = ()
     """Names of the team's `tools`."""
     handoffs: tuple[str, ...] = ()
+    role: Role | str | None = None
 
 
 class TeamState(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -61,10 +63,12 @@ class AgentTeam(BaseAgent):
 
     Members change between events: `team.join` (data as `Newcomer`) and `team.leave` (`{"name": …}`) are kept with the
     state; `add_member` and `remove_member` change what the code says. A new member reads the whole conversation before
-    it first speaks. Raises `ConfigurationError` where AutoGen could not build the team.
+    it first speaks. Members' roles (`agents/roles.py`) say who speaks, and after whom. Raises `ConfigurationError`
+    where AutoGen could not build the team, or a role forbids what a member was given.
     """
 
     state_type = TeamState
+    converses = True
 
     def __init__(
         self,
@@ -110,9 +114,7 @@ class AgentTeam(BaseAgent):
         return {
             "text": answer.text,
             "stop_reason": answer.stop_reason,
-            "messages": [
-                {"source": each.source, "text": each.text} for each in answer.said if is_said({"type": each.type})
-            ],
+            "messages": self._told(answer),
             "input_tokens": answer.input_tokens,
             "output_tokens": answer.output_tokens,
         }
@@ -121,6 +123,15 @@ class AgentTeam(BaseAgent):
         """The members as code and state have them now."""
         stays = [member for member in self.members if member.name not in self.state.left]
         return [*stays, *(self._made(newcomer) for newcomer in self.state.joined)]
+
+    def _told(self, answer: Answer) -> list[dict[str, str]]:
+        """What was said to all, by whom, in which role."""
+        roles = {member.name: member.role.name for member in self.roster() if member.role is not None}
+        return [
+            {"source": each.source, "text": each.text} | ({"role": roles[each.source]} if each.source in roles else {})
+            for each in answer.said
+            if is_said({"type": each.type})
+        ]
 
     # --- the conversation -------------------------------------------------------------------------------------
 
@@ -144,14 +155,16 @@ class AgentTeam(BaseAgent):
         return group
 
     def _spec(self) -> TeamSpec:
+        members = speaking(self.roster())
+        options = self.options | (selection(members) if self.kind == "selector" else {})
         return TeamSpec(
             name=self.name,
             kind=self.kind,
-            members=tuple(member.spec() for member in self.roster()),
-            provider=provider_of(self.model),
+            members=tuple(member.spec() for member in members),
+            provider=model_of(self.model),
             condition=self.termination_condition,
             turns_max=self.turns_max or (None if self.kind == "magentic_one" else TURNS_MAX),
-            options=self.options,
+            options=options,
         )
 
     # --- the members ------------------------------------------------------------------------------------------
@@ -170,7 +183,7 @@ class AgentTeam(BaseAgent):
         try:
             newcomer = msgspec.convert(data, Newcomer)
             checked_name(newcomer.name)
-            self._made(newcomer)
+            check_roles([*self.roster(), self._made(newcomer)], self.kind)
         except (msgspec.ValidationError, InvalidAgentId, ConfigurationError) as error:
             raise Terminal(f"{JOIN}: {error}") from None
         if newcomer.name in self._names():
@@ -208,17 +221,22 @@ class AgentTeam(BaseAgent):
             model=newcomer.model or self.model,
             description=newcomer.description,
             handoffs=newcomer.handoffs,
+            role=newcomer.role,
         )
 
     def _check(self) -> None:
         """Raises `ConfigurationError` for a team that could not be built, or would never stop."""
         names = [member.name for member in self.members if isinstance(member, PerpetualAgent)]
         least = 2 if self.kind == "selector" else 1
+        speakers = [member for member in speaking(self.members) if isinstance(member, PerpetualAgent)]
         if self.kind not in get_args(TeamKind):
             raise ConfigurationError(f"team {self.name}: kind {self.kind!r} is none of {', '.join(get_args(TeamKind))}")
         if len(names) != len(self.members) or len(names) < least:
             raise ConfigurationError(f"team {self.name}: needs {least} or more members, each a PerpetualAgent")
+        if len(speakers) < least:
+            raise ConfigurationError(f"team {self.name}: needs {least} or more members whose role speaks")
         if len(set(names)) != len(names):
             raise ConfigurationError(f"team {self.name}: members' names must differ: {', '.join(names)}; give name=")
         if self.termination_condition is None and self.turns_max is None and self.kind != "magentic_one":
             raise ConfigurationError(f"team {self.name} would never stop: give termination_condition= or turns_max=")
+        check_roles(self.members, self.kind)

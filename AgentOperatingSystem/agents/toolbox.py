@@ -7,28 +7,18 @@ wants to tell the kernel is kept in `Halt`, because AutoGen makes text of every 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from AgentOperatingSystem.agents import progress
 from AgentOperatingSystem.agents.minds import Guard
+from AgentOperatingSystem.agents.thinking import Usable, call_tool
 from AgentOperatingSystem.errors import ConfigurationError, HandlerError
 from AgentOperatingSystem.ml.records import ToolSpec
 from AgentOperatingSystem.tools.base import Tool
 from AgentOperatingSystem.tools.function_tool import FunctionTool
 from AgentOperatingSystem.tools.records import Effect, ToolRecord, ToolResult
-
-
-class Usable(Protocol):
-    """What a model may call; every `Tool` is one."""
-
-    @property
-    def record(self) -> ToolRecord: ...
-
-    async def call(self, arguments: Mapping[str, Any] | str, /) -> ToolResult:
-        """Raises `HandlerError` alone."""
-        ...
 
 
 class ForeignTool:
@@ -105,7 +95,7 @@ class Toolbox:
         if reason:
             return ToolResult(content=f"{name} was not called: {reason}", is_error=True)
         try:
-            return await self._tools[name].call(arguments)
+            return await call_tool(self._tools[name], arguments)
         except HandlerError as error:
             return self._halted(name, error)
         except asyncio.CancelledError:

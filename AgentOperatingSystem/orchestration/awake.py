@@ -15,6 +15,7 @@ from AgentOperatingSystem.orchestration.registry import AgentType
 RECENT_MAX = 256
 TIME_LIMIT: Final = "time limit"
 INTERRUPTED: Final = "interrupted"
+HALTED: Final = "halted"
 STOP_AGAIN_SECONDS: Final = 5.0
 """A handler that swallows its cancellation is cancelled again after this time."""
 
@@ -97,7 +98,7 @@ class Running:
     deadline: float
     """Loop time at which it is stopped."""
     why: str = ""
-    """Set when it was stopped from outside: `TIME_LIMIT` or `INTERRUPTED`."""
+    """Set when it was stopped: from outside (`TIME_LIMIT`, `INTERRUPTED`), or by its journal (`HALTED`)."""
     stops: int = 0
     """How many times it was told to stop."""
     stop_at: float = 0.0
@@ -144,11 +145,13 @@ class Watch:
         """The handler is over."""
         self._running.pop(agent, None)
 
-    def interrupt(self, agent: AgentId) -> None:
-        """Stops the handler of `agent` at its next await; its turn begins again with a fresh head."""
+    def interrupt(self, agent: AgentId, why: str = INTERRUPTED) -> None:
+        """Stops the handler of `agent` at its next await. Where it is `INTERRUPTED`, its turn begins again with a fresh
+        head.
+        """
         running = self._running.get(agent)
         if running is not None:
-            running.stop(INTERRUPTED, asyncio.get_running_loop().time())
+            running.stop(why, asyncio.get_running_loop().time())
             self._arm(running.stop_at)
 
     def is_running(self, agent: AgentId) -> bool:

@@ -8,7 +8,7 @@ window.
 import math
 from dataclasses import dataclass
 
-from AgentOperatingSystem.events import Message, doorbell
+from AgentOperatingSystem.events import TIME_MAX, Message, doorbell
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.storage.ports import AgentStore
 from AgentOperatingSystem.storage.records import Control, EventRow, Head
@@ -42,7 +42,7 @@ async def bells_again(store: AgentStore, agent: AgentId, ring: Ring) -> list[Mes
         return []
     head = found[0]
     parked = await store.parked(agent, math.inf, 1 if ring.strict else PARKED_MAX) if _may_have_parked(head) else ()
-    bells = {bell.id: bell for bell in (_for_parked(head, row, ring) for row in parked)}
+    bells = {bell.id: bell for bell in (_for_parked(head, row, ring) for row in parked if row.due < TIME_MAX)}
     if head.next_tick and head.control is Control.ACTIVE:
         tick = ring.bell(head, head.next_tick, "tick")
         bells[tick.id] = tick

@@ -31,6 +31,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     backoff_max_seconds: float = 300.0
     crash_limit: int = 3
     turn_timeout_seconds: float = 300.0
+    turn_deadline_seconds: float = 240.0
+    """A turn that is older makes no further step: its event goes on in the next one."""
+    clock_skew_seconds: float = 5.0
+    """How far the clocks of two hosts may be apart."""
+    held_max: int = 1000
+    """How many events that a conversation held are freed at once when it goes on."""
     turn_events_max: int = 64
     priority_stride: int = 1000
     """How many places one step of priority overtakes: a bounded number, so nothing starves."""

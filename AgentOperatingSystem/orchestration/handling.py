@@ -18,9 +18,13 @@ from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.mcp.context_server import UnderWay
 from AgentOperatingSystem.observability import metrics
 from AgentOperatingSystem.orchestration.awake import INTERRUPTED, Awake, Running, Watch
+from AgentOperatingSystem.orchestration.commits import Commits
 from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, after_failure
 from AgentOperatingSystem.orchestration.intake import read_timer
+from AgentOperatingSystem.orchestration.journal import Journal
 from AgentOperatingSystem.orchestration.parts import Parts
+from AgentOperatingSystem.orchestration.steps import Fenced, Halted, Steps, end_early
+from AgentOperatingSystem.orchestration.waits import answers_a_wait, hand_over
 from AgentOperatingSystem.orchestration.work import Case, Work, reply_to
 from AgentOperatingSystem.storage.records import Row, Status
 
@@ -73,17 +77,23 @@ class Handling:
         self._parts = parts
         self._watch = watch
 
-    async def handle(self, awake: Awake, work: Work, case: Case) -> None:
-        """Handles one event, or parks it where one before it in this turn blocks. Raises `Interrupted`."""
+    async def handle(self, awake: Awake, commits: Commits, case: Case) -> None:
+        """Handles one event, or parks it where one before it in this turn blocks. Raises `Interrupted`, and what the
+        commits of its steps raise.
+        """
+        work = commits.work
         if work.blocked:
             work.hold(case, work.blocked)
+        elif answers_a_wait(case.event):
+            await hand_over(self._parts, work, case)
         elif _answers_a_request(case.event) and await self._comes_too_late(work, case):
             work.end(case, End(Status.CANCELLED, "no request waits for this answer any more"))
         else:
-            await self._in_hand(awake, work, case)
+            await self._in_hand(awake, commits, case)
 
-    async def _in_hand(self, awake: Awake, work: Work, case: Case) -> None:
+    async def _in_hand(self, awake: Awake, commits: Commits, case: Case) -> None:
         """One try, marked at the broker meanwhile: if this host dies of it, the next one knows which event it was."""
+        work = commits.work
         bus, name = self._parts.bus, case.message_id
         crashes = bus.begins(name)
         try:
@@ -92,32 +102,47 @@ class Handling:
             if case.event.crashes >= work.rules.crash_limit:
                 work.end(case, End(Status.QUARANTINED, f"{case.event.crashes} hosts died while they handled it"))
             else:
-                await self._try(awake, work, case)
+                await self._try(awake, commits, case)
         finally:
             bus.ended(name)
 
-    async def _try(self, awake: Awake, work: Work, case: Case) -> None:
+    async def _try(self, awake: Awake, commits: Commits, case: Case) -> None:
         """One try: either all of its changes are in `work`, or a decision about its failure is."""
+        work = commits.work
         try:
-            context, result = await self._run(awake, work, case)
+            context, result = await self._run(awake, commits, case)
             await self._take_over(awake, work, case, context, result)
         except Interrupted:
             raise
+        except Fenced as fenced:
+            raise fenced.error from None
+        except Halted as halted:
+            awake.rewind(awake.current)
+            self._halted(awake, work, case, halted.journal)
         except (Exception, SystemExit) as error:  # an agent's code may raise anything; nobody else is to suffer from it
             awake.rewind(awake.current)
             self._failed(awake, work, case, error)
 
-    async def _run(self, awake: Awake, work: Work, case: Case) -> tuple[Context, Any]:
-        """Calls the handler, and stops it at its time limit. Raises what it raises."""
-        kind, agent = awake.kind, awake.agent
+    async def _run(self, awake: Awake, commits: Commits, case: Case) -> tuple[Context, Any]:
+        """Calls the handler, and stops it at its time limit. Raises what it raises, and `Halted`."""
+        kind, agent, work = awake.kind, awake.agent, commits.work
         assert kind is not None
         assert agent is not None
         limits = self._parts.limits
         memory = TurnMemory(work.rows, awake.server.stored) if work.rows else awake.server.stored
-        context = Context(
-            case.event, work.head.agent, awake.state, memory, self._parts.registry, limits, work.now, case.attempt
-        )
         limit_seconds = kind.turn_timeout_seconds or work.rules.turn_timeout_seconds
+        steps = Steps(self._parts, self._watch, commits, case, limit_seconds)
+        context = Context(
+            case.event,
+            work.head.agent,
+            awake.state,
+            memory,
+            self._parts.registry,
+            limits,
+            (case.row.began_at if case.row else 0.0) or work.now,
+            case.attempt,
+            steps,
+        )
         running, result, was_cancelled = self._watch.enter(work.head.agent, limit_seconds), None, False
         under_way = UnderWay(context)
         try:
@@ -128,11 +153,13 @@ class Handling:
             was_cancelled = True
         finally:
             under_way.leave()
+            steps.end()
             self._watch.leave(work.head.agent)
             if running.stops:
                 await running.calm()
         if running.why == INTERRUPTED:
             raise Interrupted
+        steps.raise_verdict()
         if was_cancelled:
             raise _why_cancelled(running, limit_seconds)
         return context, result
@@ -170,6 +197,14 @@ class Handling:
     async def _comes_too_late(self, work: Work, case: Case) -> bool:
         """Whether an answer's request was timed out before (or answered already): exactly one of the two is handled."""
         return await read_timer(self._parts.store, work, case.event.correlation) is None
+
+    def _halted(self, awake: Awake, work: Work, case: Case, journal: Journal) -> None:
+        """The journal ended the try: its verdict says what becomes of the event."""
+        assert awake.agent is not None
+        try:
+            end_early(work, case, journal, owns=type(awake.agent).converses)
+        except HandlerError as error:
+            self._failed(awake, work, case, error)
 
     def _failed(self, awake: Awake, work: Work, case: Case, error: BaseException) -> None:
         assert awake.kind is not None

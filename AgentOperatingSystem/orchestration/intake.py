@@ -8,6 +8,7 @@ from collections.abc import Container
 
 import msgspec
 
+from AgentOperatingSystem.agents.steps import WAIT
 from AgentOperatingSystem.agents.timers import TIMER, Timer, due_runs, tick
 from AgentOperatingSystem.errors import AOSError
 from AgentOperatingSystem.events import Event
@@ -46,10 +47,18 @@ def _held(work: Work, case: Case, hold: End | str | None) -> bool:
     if isinstance(hold, End):
         work.end(case, hold)
         return True
+    if hold is None and work.held_by(case.event) and not _answers(case.event):
+        work.hold_back(case)
+        return True
     reason = hold or (work.blocked if case.row is None else "") or _queue_behind(work, case)
     if reason:
         work.hold(case, reason)
     return bool(reason)
+
+
+def _answers(event: Event) -> bool:
+    """An answer is no turn of the conversation that waits for it."""
+    return event.correlation.startswith(WAIT)
 
 
 def _queue_behind(work: Work, case: Case) -> str:

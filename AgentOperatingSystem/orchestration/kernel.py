@@ -6,6 +6,7 @@ commit, and the bus again for the relay. `deliver` is the whole way of an event 
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 from AgentOperatingSystem.errors import AOSError, Conflict, Duplicate, StateUnreadable, StoreUnavailable
@@ -16,6 +17,7 @@ from AgentOperatingSystem.messaging.ports import Turn
 from AgentOperatingSystem.observability import metrics
 from AgentOperatingSystem.orchestration.awake import Awake, Warm, Watch
 from AgentOperatingSystem.orchestration.bells import Ring, bells_again
+from AgentOperatingSystem.orchestration.commits import Commits
 from AgentOperatingSystem.orchestration.handling import Handling, Interrupted
 from AgentOperatingSystem.orchestration.intake import intake
 from AgentOperatingSystem.orchestration.outcomes import Outcomes
@@ -62,10 +64,11 @@ class Kernel:
         for _ in range(RACES_MAX):
             try:
                 awake = await self._awaken(turn.agent)  # 1  the head and its ETag: no read while it is warm
-                work = await self._handle(awake, turn, applied)  # 2, 3  drop what is applied, handle the rest
-                await self._pay(awake, turn, applied, paid)  # what was committed before leaves before what comes now
-                relayed = await self._commit(awake, work, turn)  # 4  THE COMMIT. Before it nothing has happened;
-                break  #                                                after it everything has.
+                commits = self._opened(awake, turn, applied, paid)
+                await self._handle(awake, commits, turn, applied)  # 2, 3  drop what is applied, handle the rest
+                await commits.pay()  # what was committed before leaves before what comes now
+                relayed = await self._commit(awake, commits, turn)  # 4  THE COMMIT. Before it nothing has happened;
+                break  #                                                   after it everything has.
             except (Conflict, Interrupted):
                 continue  # another writer was faster, or control changed: read again
             except Duplicate as duplicate:
@@ -74,6 +77,7 @@ class Kernel:
             _log.warning("%s: lost %d races in a row; the turn goes back to the broker", turn.agent, RACES_MAX)
             await self.parts.bus.release(turn, after_seconds=1.0)
             return
+        work = commits.work
         self._fall_asleep(turn.agent, awake)
         if not relayed:
             again = await self._bells_again(turn, work, applied)
@@ -134,15 +138,20 @@ class Kernel:
 
     # --- 2, 3 handle ----------------------------------------------------------------------------------------
 
-    async def _handle(self, awake: Awake, turn: Turn, applied: dict[str, EventRow]) -> Work:
-        """Runs the handler on each event in hand; the next one sees the uncommitted state of the one before."""
+    def _opened(self, awake: Awake, turn: Turn, applied: dict[str, EventRow], paid: set[str]) -> Commits:
+        """What this turn will change, and its way to the store."""
         parts = self.parts
         work = Work(awake.server.head, parts.clock.now(), _is_strict(awake.kind), parts.rules, parts.limits)
+        pay = partial(self._pay, awake, turn, applied, paid)
+        return Commits(parts, awake, work, pay, partial(self.outcomes.tell, turn.agent))
+
+    async def _handle(self, awake: Awake, commits: Commits, turn: Turn, applied: dict[str, EventRow]) -> None:
+        """Runs the handler on each event in hand; the next one sees the uncommitted state of the one before."""
+        work = commits.work
         arrivals = await self._arrivals(awake, turn, applied)
         rings = len(arrivals) < len(turn.messages) and any(message.kind is Kind.DOORBELL for message in turn.messages)
-        for case in await intake(parts.store, work, arrivals, applied, rings=rings, broken=awake.broken):
-            await self._handling.handle(awake, work, case)
-        return work
+        for case in await intake(self.parts.store, work, arrivals, applied, rings=rings, broken=awake.broken):
+            await self._handling.handle(awake, commits, case)
 
     async def _arrivals(self, awake: Awake, turn: Turn, applied: dict[str, EventRow]) -> list[Case]:
         """The turn's events, less those that are known to be applied and second copies within the turn.
@@ -168,19 +177,12 @@ class Kernel:
 
     # --- 4 commit -------------------------------------------------------------------------------------------
 
-    async def _commit(self, awake: Awake, work: Work, turn: Turn) -> bool:
+    async def _commit(self, awake: Awake, commits: Commits, turn: Turn) -> bool:
         """Commits what there is to commit; says whether outputs are sent and the turn is settled already."""
-        if not work.touched:
-            await self._confirm(awake)
-            return False
-        server, head, content = awake.server, awake.server.head, awake.current
-        if content != awake.committed and awake.kind is not None:
-            head = await server.with_state(head, content, awake.kind.codec.schema)
-        committed = await server.commit(work.change(head, server.etag, turn.receipts))
-        awake.committed, awake.owed = content, server.head.unrelayed
-        for row in (*work.inserts, *work.updates):
-            awake.note(row.key)
-        return committed.relayed
+        if commits.work.touched:
+            return await commits.commit(turn.receipts)
+        await self._confirm(awake)
+        return False
 
     async def _confirm(self, awake: Awake) -> None:
         """That there is nothing to do is true only of the agent as it is now: no fence would tell that a copy from

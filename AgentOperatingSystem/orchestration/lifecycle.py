@@ -8,11 +8,12 @@ from typing import Final
 
 import msgspec
 
-from AgentOperatingSystem.agents.timers import TIMER
+from AgentOperatingSystem.agents.steps import STEP
 from AgentOperatingSystem.errors import AgentTerminated, Conflict, IllegalTransition, UnknownAgent
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
+from AgentOperatingSystem.orchestration.archive import KINDS
 from AgentOperatingSystem.orchestration.control import RACES_MAX, commit_and_ring
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.parts import Parts
@@ -39,7 +40,7 @@ MOVES: Final = (
 """Every legal move. Asking for what is already so is legal and changes nothing."""
 _CONTROL: Final = {"paused": Control.PAUSED, "stopped": Control.STOPPED, "terminated": Control.TERMINATED}
 _DELETES_MAX: Final = 90
-_KINDS: Final = ("memory", TIMER)
+_KINDS: Final = (*KINDS, STEP)
 _replace = msgspec.structs.replace
 
 

@@ -46,7 +46,7 @@ class Outcomes:
     def tell(self, agent: AgentId, row: EventRow) -> None:
         """Hands the row of an event that ended (or was put aside) to whoever waits for it."""
         self.watchers.notify(agent)
-        if row.status is Status.PARKED or not self._waiting:
+        if row.status in (Status.PARKED, Status.WAITING) or not self._waiting:
             return
         known = self._waiting.pop((agent, row.key), None)
         if known is None:

@@ -27,3 +27,5 @@ class Parts:
     limits: Limits = field(default_factory=Limits)
     warm_agents_max: int = 10_000
     inline_bytes_max: int = INLINE_BYTES_MAX
+    redact: Callable[[bytes], bytes] = bytes
+    """Takes the secrets out of JSON that is about to be kept."""

@@ -4,6 +4,7 @@ Fed by the kernel with each case and what became of it; yields one `Change` for 
 about.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from AgentOperatingSystem.agents.context import Collected, Limits
 from AgentOperatingSystem.agents.timers import TIMER, Timer
 from AgentOperatingSystem.errors import Quarantine
 from AgentOperatingSystem.events import (
+    TIME_MAX,
     Event,
     Message,
     doorbell,
@@ -24,6 +26,9 @@ from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, Rul
 from AgentOperatingSystem.orchestration.routes import share_credits
 from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head, Row, Status
 
+HELD = "its conversation waits for an answer"
+EVERY = "*"
+"""Stands among the conversations that wait where all do: the agent's order is strict."""
 _replace = msgspec.structs.replace
 
 
@@ -83,6 +88,9 @@ class Work:
         self.rules = rules
         self._limits = limits
         self._backlog = head.backlog
+        self._in_hand = 0
+        """How many of the backlog this turn has claimed: they need no bell."""
+        self._waiting = head.waiting
         self._next_order = head.next_order
         self._next_tick = head.next_tick
         self._handled = head.handled
@@ -129,8 +137,93 @@ class Work:
 
     def hold(self, case: Case, reason: str) -> None:
         """The event cannot run now: an arrival is parked in its place, one that is parked already stays as it is."""
-        if case.row is None:
-            self._park(case, reason, due=case.event.due, blocking=True, attempts=0)
+        if case.row is None or case.row.claimed_at:
+            attempts = case.row.attempts if case.row else 0
+            self._park(case, reason, due=case.event.due, blocking=True, attempts=attempts)
+
+    def claim(self, case: Case) -> None:
+        """The event is about to make steps: its row says so before the first, and it is the first in line whatever
+        becomes of this host. Committed at once, with all that the turn did before.
+        """
+        row = case.row
+        claimed = EventRow(
+            key=case.key,
+            event=case.event,
+            fingerprint=row.fingerprint if row else case.fingerprint,
+            status=Status.PARKED,
+            order=row.order if row else self._place(case.event),
+            blocking=True,
+            reason="in hand",
+            attempts=row.attempts if row else 0,
+            version=self.head.version + 1,
+            accepted_at=row.accepted_at if row else self.now,
+            began_at=(row.began_at if row else 0.0) or self.now,
+            claims=(row.claims if row else 0) + 1,
+            claimed_at=self.now,
+        )
+        self._backlog += 1 - (row.blocking if row else 0)
+        self._in_hand = 1
+        self._keep(case, claimed)
+        case.row = claimed
+
+    def committed(self, head: Head) -> list[EventRow]:
+        """What the turn did so far is committed, and `head` is the head now: answers the rows, and begins anew."""
+        rows = [*self.inserts, *self.updates]
+        self.inserts, self.updates, self.rows, self.bells, self.unrelayed = [], [], {}, {}, []
+        self.head = head
+        return rows
+
+    def postpone(self, case: Case, reason: str, due: float = 0.0) -> None:
+        """The event goes on from its journal, first in line; this was no failed try."""
+        first = due <= self.now or self.strict
+        self._park(case, reason, due=due, blocking=first, attempts=case.attempt - 1)
+        self.ring(due, case.key)
+        if first:
+            self.blocked = "an earlier event goes on first"
+
+    def wait(self, case: Case, rows: Sequence[Row], timers: Sequence[Timer], asked: list[Event], *, owns: bool) -> None:
+        """The event waits for answers to the steps in `rows`, and with it (`owns`) its conversation. What asks leaves
+        with this commit, once; what the handler sent otherwise is sent when it comes to its end.
+
+        Raises `Quarantine` where the credits do not suffice.
+        """
+        outputs = self._outputs(case.event, asked)
+        if outputs and not case.carried:
+            self.unrelayed.append(case.key)
+        for timer in timers:
+            self.set_timer(timer.name, timer)
+        self.rows.update({(row.kind, row.name): row for row in rows})
+        due = min((timer.due for timer in timers), default=0.0)
+        waits = tuple(row.name.partition("/")[2] for row in rows)
+        self._put_aside(case, Status.WAITING, "waits for an answer", due, waits, outputs)
+        owned = EVERY if self.strict else case.event.conversation
+        if (owns or self.strict) and owned not in self._waiting:
+            self._waiting = (*self._waiting, owned)
+
+    def go_on(self, row: EventRow, held: Sequence[EventRow]) -> None:
+        """An answer has come: the event that waited is first in line, before those that its conversation held."""
+        owned = EVERY if self.strict else row.event.conversation
+        self._waiting = tuple(each for each in self._waiting if each != owned)
+        freed = [each for each in held if self.strict or each.event.conversation == owned]
+        moved = _replace(row, status=Status.PARKED, reason="has its answer", due=0.0, blocking=True, outputs=())
+        for each in (moved, *(_replace(one, reason="goes on", due=one.event.due) for one in freed)):
+            self._move(_replace(each, version=self.head.version + 1))
+        self._backlog += not row.blocking
+        self.ring(0.0, "answer")
+
+    def held_by(self, event: Event) -> bool:
+        """Whether the event's conversation belongs to another that waits for an answer."""
+        return bool(self._waiting) and (EVERY in self._waiting or event.conversation in self._waiting)
+
+    def hold_back(self, case: Case) -> None:
+        """The event is parked until its conversation is free."""
+        if case.row is None or case.row.reason != HELD:
+            attempts = case.row.attempts if case.row else 0
+            self._park(case, HELD, due=TIME_MAX, blocking=False, attempts=attempts)
+
+    def put_aside(self, case: Case, status: Status, reason: str) -> None:
+        """A person has to say what is to happen with the event."""
+        self._put_aside(case, status, reason)
 
     def ring(self, due: float, why: str) -> None:
         """A bell at `due`; at once where that is past. The same bell ordered twice is one."""
@@ -174,6 +267,7 @@ class Work:
                 backoff_until=backoff_until,
                 outages=outages,
                 next_tick=self._next_tick,
+                waiting=self._waiting,
                 handled=self._handled,
                 unrelayed=tuple(self.unrelayed),
                 created_at=head.created_at or self.now,
@@ -215,6 +309,8 @@ class Work:
                 version=self.head.version + 1,
                 accepted_at=row.accepted_at if row else self.now,
                 finished_at=self.now,
+                began_at=row.began_at if row else 0.0,
+                claims=row.claims if row else 0,
             ),
         )
 
@@ -236,8 +332,36 @@ class Work:
                 attempts=attempts,
                 version=self.head.version + 1,
                 accepted_at=row.accepted_at if row else self.now,
+                began_at=row.began_at if row else 0.0,
+                claims=row.claims if row else 0,
             ),
         )
+
+    def _put_aside(
+        self,
+        case: Case,
+        status: Status,
+        reason: str,
+        due: float = 0.0,
+        waits: tuple[str, ...] = (),
+        outputs: tuple[Message, ...] = (),
+    ) -> None:
+        """The row of an event that has steps, and that nothing in the mailbox queues behind."""
+        row = self._row(case)
+        assert row is not None, "an event with steps has been claimed"
+        aside = _replace(
+            row,
+            event=case.event,
+            status=status,
+            reason=reason,
+            blocking=False,
+            due=due,
+            waits=waits,
+            outputs=outputs,
+            claimed_at=0.0,
+            version=self.head.version + 1,
+        )
+        self._keep(case, aside)
 
     def _place(self, event: Event) -> int:
         self._next_order += 1
@@ -247,11 +371,20 @@ class Work:
         """The row that the event has already; it no longer counts as waiting."""
         if case.row is not None:
             self._backlog -= case.row.blocking
+            self._in_hand -= case.row.claimed_at > 0 and self._in_hand > 0
         return case.row
 
     def _keep(self, case: Case, row: EventRow) -> None:
         self.touched = True
-        (self.inserts if case.row is None else self.updates).append(row)
+        if case.row is None:
+            self.inserts.append(row)
+        else:
+            self._move(row)
+
+    def _move(self, row: EventRow) -> None:
+        """A row that exists: what this turn made of it before is replaced."""
+        self.touched = True
+        self.updates = [*(each for each in self.updates if each.key != row.key), row]
 
     def _outputs(self, cause: Event, events: list[Event]) -> tuple[Message, ...]:
         """Messages of what was sent, with the cause's credits shared among them."""
@@ -268,7 +401,7 @@ class Work:
     def _ring_for_backlog(self) -> None:
         """Whoever leaves blocking events behind sees to it that the agent wakes for them."""
         moves = self._control[0] in (Control.ACTIVE, Control.TERMINATED)
-        if self._backlog > 0 and moves and self._outage[0] <= self.now and not self.blocked:
+        if self._backlog > self._in_hand and moves and self._outage[0] <= self.now and not self.blocked:
             self.ring(0.0, "backlog")
 
 

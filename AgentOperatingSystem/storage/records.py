@@ -56,6 +56,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Keys of rows of the last turn whose outputs whoever wakes the agent next sends again: no message of their own
     would bring them back.
     """
+    waiting: tuple[str, ...] = ()
+    """Conversations that belong to an event which waits for an answer: other events of them are parked."""
     handled: int = 0
     """How many events ended here, well or badly."""
     created_at: float = 0.0
@@ -64,10 +66,16 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Status(StrEnum):
-    """Where an event stands. The first two are open; the others are ends."""
+    """Where an event stands. All but the last three are open."""
 
     PARKED = "parked"
-    """Waits in the mailbox: for its turn, its back-off, or its agent's resume."""
+    """Waits in the mailbox: for its turn, its back-off, or its agent's resume; or a turn has it in hand (`claimed_at`)."""
+    WAITING = "waiting"
+    """Waits for an answer: of another agent, of a person, of a long job. Its steps are kept."""
+    IN_DOUBT = "in_doubt"
+    """A call with an effect has no known outcome: a person says what became of it."""
+    DIVERGED = "diverged"
+    """A retry wanted another effect than its first try had: a person says what is to happen."""
     QUARANTINED = "quarantined"
     """Out of the way with its reason, until it is redriven, edited or dropped."""
     DONE = "done"
@@ -106,10 +114,18 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The agent's version that this row's last change belongs to."""
     accepted_at: float = 0.0
     finished_at: float = 0.0
+    began_at: float = 0.0
+    """UTC seconds of its first claim: what `context.now()` says at every try. 0 where it has no steps."""
+    claims: int = 0
+    """How many turns have claimed it to make steps."""
+    claimed_at: float = 0.0
+    """UTC seconds since which a turn has it in hand, or had when its host died; 0 where none has."""
+    waits: tuple[str, ...] = ()
+    """Names of the steps whose answers it waits for."""
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A small row of an agent: memory, a schedule, a pending request. `value` is JSON; None deletes the row."""
+    """A small row of an agent: memory, a schedule, a pending request, a step. `value` is JSON; None deletes the row."""
 
     kind: str
     name: str

@@ -42,6 +42,10 @@ class Tool:
     timeout_seconds: float = 60.0
 
     run: Callable[..., Any]
+    verify: Callable[..., Any] | None = None
+    """For `effect="verify"`: called with the idempotency key and the arguments of a call of unknown outcome; answers
+    its result, or None where it has not happened, and raises where nobody can tell.
+    """
 
     @cached_property
     def record(self) -> ToolRecord:
@@ -54,14 +58,18 @@ class Tool:
             effect=_effect(self.effect),
         )
 
-    async def call(self, arguments: Mapping[str, Any] | str) -> ToolResult:
+    async def call(
+        self, arguments: Mapping[str, Any] | str, *, idempotency_key: str = "", timeout_seconds: float | None = None
+    ) -> ToolResult:
         """A model's call: arguments as an object or as its JSON text. Everything that goes wrong is in the result.
 
-        Only `HandlerError` is raised: with it a tool tells the kernel, not the model, what is to happen.
+        `idempotency_key` is handed to a function that has a parameter of this name; the model does not see it.
+        `timeout_seconds` replaces the tool's own. Only `HandlerError` is raised: with it a tool tells the kernel, not
+        the model, what is to happen.
         """
         try:
-            value = await self._run(self._signature.checked(_object(self.record.name, arguments)))
-            return self._told(value)
+            given = self._signature.checked(_object(self.record.name, arguments), idempotency_key)
+            return self._told(await self._run(given, timeout_seconds))
         except HandlerError:
             raise
         except AOSError as error:
@@ -69,6 +77,17 @@ class Tool:
         except Exception as error:
             _log.info("tool %s failed", self.record.name, exc_info=True)
             return _error(f"{type(error).__name__}: {error}")
+
+    async def happened(self, arguments: Mapping[str, Any], idempotency_key: str) -> ToolResult | None:
+        """Whether a call of unknown outcome has happened, by the tool's `verify` hook: its result, or None.
+
+        Raises `ConfigurationError` where there is no hook, and what the hook raises where it cannot tell.
+        """
+        if self.verify is None:
+            raise ConfigurationError(f"tool {self.record.name}: effect 'verify' needs a verify hook")
+        value = self.verify(idempotency_key, **self._signature.checked(arguments))
+        found = await value if inspect.isawaitable(value) else value
+        return None if found is None else self._told(found)
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """A call from Python: the value itself, or the exception. Raises `InvalidInput` for wrong arguments."""
@@ -86,8 +105,8 @@ class Tool:
         name = self.name or _snake_case(type(self).__name__)
         return Signature(name, self._function, described(self._function.__doc__))
 
-    async def _run(self, arguments: Mapping[str, Any]) -> Any:
-        limit = asyncio.timeout(self.timeout_seconds)
+    async def _run(self, arguments: Mapping[str, Any], timeout_seconds: float | None = None) -> Any:
+        limit = asyncio.timeout(timeout_seconds or self.timeout_seconds)
         try:
             async with limit:
                 if inspect.iscoroutinefunction(self._function):

@@ -22,6 +22,7 @@ class FunctionTool(Tool):
         effect: Effect | str = Effect.AT_MOST_ONCE,
         result_bytes_max: int = Tool.result_bytes_max,
         timeout_seconds: float = Tool.timeout_seconds,
+        verify: Callable[..., Any] | None = None,
     ) -> None:
         self.run = function
         self.name = name or getattr(function, "__name__", repr(function))
@@ -29,6 +30,7 @@ class FunctionTool(Tool):
         self.effect = effect
         self.result_bytes_max = result_bytes_max
         self.timeout_seconds = timeout_seconds
+        self.verify = verify
         _ = self.record  # what is wrong with it is said here, and not at its first call
 
 
@@ -44,6 +46,7 @@ def tool(
     effect: Effect | str = Effect.AT_MOST_ONCE,
     result_bytes_max: int = Tool.result_bytes_max,
     timeout_seconds: float = Tool.timeout_seconds,
+    verify: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], FunctionTool]: ...
 
 

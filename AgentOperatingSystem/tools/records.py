@@ -14,6 +14,10 @@ class Effect(StrEnum):
     AT_MOST_ONCE = "at_most_once"  # harm; a call of unknown outcome waits for a verdict
 
 
+HAPPENS_ONCE = (Effect.VERIFY, Effect.AT_MOST_ONCE)
+"""Effects that leave an intent before the call, because it must not be made again without a verdict."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ToolRecord:
     """A tool as models, lists and ledgers see it."""

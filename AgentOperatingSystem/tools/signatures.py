@@ -15,6 +15,8 @@ from AgentOperatingSystem.errors import ConfigurationError, InvalidInput
 from AgentOperatingSystem.tools.docstrings import Described
 
 _PLAIN = (str, int, float, bool, type(None), list, dict, tuple)
+KEY = "idempotency_key"
+"""A parameter of this name is filled by the ledger of effects; a model neither sees nor fills it."""
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 COMPLAINTS_MAX = 10
 
@@ -29,9 +31,15 @@ class Signature:
         fields = {
             f"p{number}": _field(name, parameter, hints, described)
             for number, parameter in enumerate(self._signature.parameters.values())
+            if parameter.name != KEY
         }
-        self._names = dict(zip(fields, self._signature.parameters, strict=True))
+        names = [name for name in self._signature.parameters if name != KEY]
+        self._names = dict(zip(fields, names, strict=True))
         self._model = _model(name, fields)
+
+    @property
+    def _takes_key(self) -> bool:
+        return KEY in self._signature.parameters
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -39,18 +47,23 @@ class Signature:
         schema = _plain(self._model.model_json_schema(by_alias=True))
         return {"type": "object", "properties": {}, **schema}
 
-    def checked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Arguments as the function takes them. Raises `InvalidInput` that names each one that is wrong."""
+    def checked(self, arguments: Mapping[str, Any], key: str | None = None) -> dict[str, Any]:
+        """Arguments as the function takes them, with the idempotency key where there is one and it wants it.
+
+        Raises `InvalidInput` that names each one that is wrong.
+        """
         try:
             values = self._model.model_validate(dict(arguments))
         except ValidationError as error:
             raise InvalidInput(f"{self.name}: {_complaints(error)}") from None
-        return {name: getattr(values, field) for field, name in self._names.items()}
+        wanted = {KEY: key} if key is not None and self._takes_key else {}
+        return {name: getattr(values, field) for field, name in self._names.items()} | wanted
 
     def bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """A Python call's arguments by name. Raises `InvalidInput`."""
         try:
-            return self.checked(self._signature.bind(*args, **kwargs).arguments)
+            given = dict(self._signature.bind(*args, **{KEY: "", **kwargs} if self._takes_key else kwargs).arguments)
+            return self.checked(given, given.pop(KEY, None))
         except TypeError as error:
             raise InvalidInput(f"{self.name}: {error}") from None
 

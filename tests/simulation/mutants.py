@@ -9,8 +9,8 @@ from AgentOperatingSystem.errors import Conflict
 from AgentOperatingSystem.events import Message
 from AgentOperatingSystem.messaging.ports import Turn
 from AgentOperatingSystem.orchestration.awake import Awake
+from AgentOperatingSystem.orchestration.commits import Commits
 from AgentOperatingSystem.orchestration.kernel import Kernel
-from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.proof.simulator.observed import ObservedStore
 from AgentOperatingSystem.proof.simulator.world import Build
 from AgentOperatingSystem.storage.records import Change, Committed, EventRow
@@ -57,19 +57,20 @@ class SettleFirst(Kernel):
 class PublishFirst(Kernel):
     """Outputs leave before the commit."""
 
-    async def _commit(self, awake: Awake, work: Work, turn: Turn) -> bool:
-        if work.outputs():
-            await self.parts.bus.send(work.outputs())
-        return await super()._commit(awake, work, turn)
+    async def _commit(self, awake: Awake, commits: Commits, turn: Turn) -> bool:
+        if commits.work.outputs():
+            await self.parts.bus.send(commits.work.outputs())
+        return await super()._commit(awake, commits, turn)
 
 
 class DeleteBeforeSend(Kernel):
     """The outbox is emptied before its messages are sent."""
 
-    async def _commit(self, awake: Awake, work: Work, turn: Turn) -> bool:
-        relayed = await super()._commit(awake, work, turn)
-        rows = _without_outputs((*work.inserts, *work.updates))
-        if any(row.outputs for row in (*work.inserts, *work.updates)):
+    async def _commit(self, awake: Awake, commits: Commits, turn: Turn) -> bool:
+        relayed = await super()._commit(awake, commits, turn)
+        changed = (*commits.work.inserts, *commits.work.updates)
+        rows = _without_outputs(changed)
+        if any(row.outputs for row in changed):
             head = _replace(awake.server.head, version=awake.server.head.version + 1)
             await awake.server.commit(Change(head=head, etag=awake.server.etag, updates=rows))
         return relayed
@@ -78,9 +79,9 @@ class DeleteBeforeSend(Kernel):
 class DropOnConflict(Kernel):
     """Who loses a race lets its turn go."""
 
-    async def _commit(self, awake: Awake, work: Work, turn: Turn) -> bool:
+    async def _commit(self, awake: Awake, commits: Commits, turn: Turn) -> bool:
         try:
-            return await super()._commit(awake, work, turn)
+            return await super()._commit(awake, commits, turn)
         except Conflict:
             await self.parts.bus.settle(turn)
             return True

@@ -18,6 +18,8 @@ from AgentOperatingSystem.storage.cursors import event_cursor, place_of
 from AgentOperatingSystem.storage.records import Change, Committed, EventRow, Head, Page, Row, Status
 from AgentOperatingSystem.storage.sqlite.engine import Engine, Parameters, Statement
 
+OPEN: Final = "status NOT IN ('done', 'failed', 'cancelled')"
+"""What the index of open events holds; a query has to say it in these words to be answered from it."""
 SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS heads (
          agent TEXT UNIQUE NOT NULL, version INTEGER NOT NULL, record BLOB NOT NULL, state BLOB NOT NULL)""",
@@ -26,8 +28,7 @@ SCHEMA: Final = (
          place INTEGER NOT NULL, due REAL NOT NULL, record BLOB NOT NULL)""",
     "CREATE UNIQUE INDEX IF NOT EXISTS events_by_key ON events (agent, key)",
     "CREATE INDEX IF NOT EXISTS events_by_version ON events (agent, version)",
-    """CREATE INDEX IF NOT EXISTS events_open ON events (status, agent, place)
-         WHERE status IN ('parked', 'quarantined')""",
+    f"CREATE INDEX IF NOT EXISTS events_not_ended ON events (status, agent, place) WHERE {OPEN}",
     """CREATE TABLE IF NOT EXISTS rows (
          agent TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,
          PRIMARY KEY (agent, kind, name)) WITHOUT ROWID""",
@@ -108,8 +109,8 @@ class SqliteAgentStore:
 
     async def parked(self, agent: AgentId, due_by: float, limit: int) -> tuple[EventRow, ...]:
         found = self._engine.read(
-            """SELECT record FROM events WHERE status = 'parked' AND agent = ? AND due <= ?
-               ORDER BY place, key LIMIT ?""",
+            f"""SELECT record FROM events WHERE {OPEN} AND status = 'parked' AND agent = ? AND due <= ?
+                ORDER BY place, key LIMIT ?""",
             (agent.partition, due_by, limit),
         )
         return tuple(_event.decode(record) for (record,) in found)
@@ -127,8 +128,9 @@ class SqliteAgentStore:
     async def find(self, tenant: str, status: Status, after: str = "", limit: int = 100) -> Page[EventRow]:
         agent, _, key = after.rpartition(":")
         found = await self._engine.scan(
-            """SELECT agent, key, record FROM events
-               WHERE status = ? AND agent >= ? AND agent < ? AND (agent, key) > (?, ?) ORDER BY agent, key LIMIT ?""",
+            f"""SELECT agent, key, record FROM events
+                WHERE {OPEN} AND status = ? AND agent >= ? AND agent < ? AND (agent, key) > (?, ?)
+                ORDER BY agent, key LIMIT ?""",
             (status, f"{tenant}|", f"{tenant}}}", agent, key, limit + 1),
         )
         return _page([(f"{agent}:{key}", _event.decode(record)) for agent, key, record in found], limit)

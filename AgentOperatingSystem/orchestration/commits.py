@@ -1,0 +1,98 @@
+"""One turn's commits: the claims and steps while its handlers run, and the last one. Each is fenced by the head.
+
+The kernel opens it with the turn's `Work`; journals append through it, many at once: what comes while a commit is under
+way rides in the next. Whoever lost the fence learns it here, at its next step.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from AgentOperatingSystem.errors import AOSError
+from AgentOperatingSystem.orchestration.awake import Awake
+from AgentOperatingSystem.orchestration.parts import Parts
+from AgentOperatingSystem.orchestration.work import Case, Work
+from AgentOperatingSystem.storage.records import Change, EventRow, Row
+
+ROWS_MAX = 90
+"""Rows per append; a store's transaction holds 100."""
+
+
+class Commits:
+    """The way of one turn to the store; one commit at a time."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        awake: Awake,
+        work: Work,
+        pay: Callable[[], Awaitable[None]],
+        tell: Callable[[EventRow], None],
+    ) -> None:
+        self.work = work
+        self.pay = pay
+        """Sends what earlier turns committed and perhaps never sent; it leaves before anything of this turn."""
+        self._parts = parts
+        self._awake = awake
+        self._tell = tell
+        self._lock = asyncio.Lock()
+        self._pending: dict[tuple[str, str], Row] = {}
+        self._lost: Exception | None = None
+
+    async def commit(self, receipts: tuple[str, ...] = ()) -> bool:
+        """Commits what the turn did since the last time; says whether its outputs are sent already.
+
+        Raises `Conflict`, `Duplicate`, `StoreUnavailable`.
+        """
+        async with self._lock:
+            return await self._commit(receipts)
+
+    async def claim(self, case: Case) -> None:
+        """Takes an event in hand durably, together with all that the turn did before it, which is told and sent now.
+
+        Raises as `commit` does.
+        """
+        async with self._lock:
+            await self.pay()
+            self.work.claim(case)
+            relayed, outputs = await self._commit(), self.work.outputs()
+            if outputs and not relayed:
+                await self._parts.bus.send(outputs)
+            self._awake.owed = ()
+            for row in self.work.committed(self._awake.server.head):
+                self._tell(row)
+
+    async def append(self, *rows: Row) -> None:
+        """Makes rows of the journal durable. Raises as `commit` does; after the fence was lost, always."""
+        self._pending.update({(row.kind, row.name): row for row in rows})
+        async with self._lock:
+            if self._lost is not None:
+                raise self._lost
+            try:
+                while self._pending:
+                    await self._append_some()
+            except AOSError as error:
+                self._lost = error
+                raise
+
+    async def _commit(self, receipts: tuple[str, ...] = ()) -> bool:
+        awake, server = self._awake, self._awake.server
+        head, content = server.head, awake.current
+        if content != awake.committed and awake.kind is not None:
+            head = await server.with_state(head, content, awake.kind.codec.schema)
+        committed = await server.commit(self.work.change(head, server.etag, receipts))
+        awake.committed, awake.owed = content, server.head.unrelayed
+        for row in (*self.work.inserts, *self.work.updates):
+            awake.note(row.key)
+        return committed.relayed
+
+    async def _append_some(self) -> None:
+        names = list(self._pending)[:ROWS_MAX]
+        rows = tuple(self._pending.pop(name) for name in names)
+        server = self._awake.server
+        head = msgspec.structs.replace(
+            server.head, version=server.head.version + 1, unrelayed=(), updated_at=self._parts.clock.now()
+        )
+        await server.commit(Change(head=head, etag=server.etag, rows=rows))
+        self.work.head = server.head

@@ -1,0 +1,284 @@
+"""The journal: what makes the steps of one event's handling durable, so that a retry reads them back.
+
+A handler's calls come in through the port in `agents/steps.py`; `Commits` makes them durable. Where the handling cannot
+go on (the fence is lost, an answer has to be waited for, an effect is in doubt), the handler is stopped, `verdict` says
+why, and the call that found out never returns: nothing that the handler does with an exception can hide it.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Never
+
+import msgspec
+
+from AgentOperatingSystem.agents.steps import WAIT, Call, Done, Run, Step, StepKind, StepStatus, hash_of
+from AgentOperatingSystem.errors import AOSError, HandlerError
+from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.observability import metrics
+from AgentOperatingSystem.orchestration.commits import Commits
+from AgentOperatingSystem.orchestration.decisions import describe
+from AgentOperatingSystem.orchestration.ledger import (
+    Aside,
+    GoesOn,
+    Overtaken,
+    Verdict,
+    Waits,
+    after_intent,
+    is_effect,
+    needs_intent,
+    why_not,
+)
+from AgentOperatingSystem.orchestration.recording import Recorder
+from AgentOperatingSystem.orchestration.work import Case
+from AgentOperatingSystem.storage.records import Status
+
+_replace = msgspec.structs.replace
+
+
+class Journal:
+    """The steps of one event's handling. Made by the kernel for each try, empty until the first step."""
+
+    def __init__(
+        self, commits: Commits, recorder: Recorder, case: Case, stop: Callable[[], None], yield_at: float
+    ) -> None:
+        self.verdict: Verdict | None = None
+        """Why the handling has to end here; whatever the handler returned or raised then is void."""
+        self.divergences = 0
+        """Steps of this try that none of the recorded ones matched."""
+        self.waits: dict[str, Step] = {}
+        """Steps whose answers the event waits for, by name."""
+        self.asked: list[Event] = []
+        """The events that ask for them, where they have not left yet."""
+        self._commits = commits
+        self._recorder = recorder
+        self._case = case
+        self._stop = stop
+        self._yield_at = yield_at
+        self._claimed = False
+        self._claiming = asyncio.Lock()
+        self._recorded: dict[str, Step] = {}
+        self._unasked: set[str] = set()
+        """Names of recorded steps that this try has not come to yet."""
+        self._promised: Counter[tuple[str, str]] = Counter()
+        """Tool calls that stand in model answers which this try has read back."""
+        self._asked: Counter[tuple[StepKind, str]] = Counter()
+        self._number = 0
+        self._stuck: set[asyncio.Future[None]] = set()
+        self._over = False
+
+    async def run(self, call: Call, run: Run) -> Done:
+        """See `agents.steps.Journal`."""
+        ticket = await self.begin(call)
+        if ticket.recorded is not None:
+            return ticket.recorded
+        limit = asyncio.timeout(call.deadline_seconds if ticket.has_intent else None)
+        try:
+            async with limit:
+                done = await run(ticket.idempotency_key)
+        except Exception as error:
+            if ticket.has_intent and limit.expired():  # nobody here knows whether it happened, and it may yet
+                over = ticket.step.deadline + self._recorder.skew_seconds
+                await self.halt(GoesOn(f"{call.what}: did not end within {call.deadline_seconds:g} s", over))
+            await ticket.fail(error)
+            raise
+        await ticket.finish(done)
+        return done
+
+    async def begin(self, call: Call) -> "Ticket":
+        """See `agents.steps.Journal`."""
+        step = self._counted(call)  # before anything is awaited: calls are counted in the order in which they are made
+        await self._may_go_on()
+        await self._claim()
+        found = self._found(step, call)
+        if found is not None and found.status is StepStatus.DONE:
+            return Ticket(self, found, await self._read_back(found))
+        return await self._made(call, step, found)
+
+    async def wait(self, call: Call, expires: float, ask: Callable[[str], list[Event]]) -> Done:
+        """The recorded answer to this very question; else the handling ends here, and goes on when the answer is there
+        or at `expires`. `ask` makes the events that ask, once, given the correlation id of the answer.
+        """
+        step = self._counted(call)
+        await self._may_go_on()
+        await self._claim()
+        found = self._found(step, call)
+        if found is not None and found.status is StepStatus.DONE:
+            return await self._read_back(found)
+        if found is None:
+            found = _replace(step, status=StepStatus.WAITING, deadline=expires)
+            self.asked += ask(f"{WAIT}{self._case.key}/{found.name}")
+        self.waits[found.name] = found
+        await asyncio.sleep(0)  # whoever asks at the same time is waited for too
+        await self.halt(Waits("waits for an answer"))
+
+    def end(self) -> None:
+        """The handler is over: what it left running gets no further."""
+        self._over = True
+        for each in list(self._stuck):
+            each.cancel()
+
+    async def halt(self, verdict: Verdict) -> Never:
+        """Ends the handling; the first verdict stands. Never returns."""
+        self.verdict = self.verdict or verdict
+        self._stop()
+        stuck: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stuck.add(stuck)
+        try:
+            await stuck
+        finally:
+            self._stuck.discard(stuck)
+        raise AssertionError("a handling that was halted went on")
+
+    # --- before a step ----------------------------------------------------------------------------------------
+
+    def _counted(self, call: Call) -> Step:
+        """The step as it would be recorded, with its place and its occurrence."""
+        occurrence = self._asked[call.kind, call.hash]
+        self._asked[call.kind, call.hash] += 1
+        self._number += 1
+        return Step(
+            kind=call.kind,
+            what=call.what,
+            hash=call.hash,
+            occurrence=occurrence,
+            number=self._number,
+            effect=call.effect,
+            about=call.about,
+            began_at=self._recorder.now(),
+            attempt=self._case.attempt,
+        )
+
+    async def _may_go_on(self) -> None:
+        if self._over:
+            raise HandlerError("the handling of this event is over: a task that outlived it can make no step")
+        if self.verdict is not None:
+            await self.halt(self.verdict)
+
+    async def _claim(self) -> None:
+        """Before the first step: what is recorded is read, and the event's row says that it is in hand."""
+        async with self._claiming:
+            if self._claimed:
+                return
+            row = self._case.row
+            try:
+                if row is not None and row.claims:
+                    self._recorded = await self._recorder.read(self._case.key)
+                await self._commits.claim(self._case)
+            except AOSError as error:
+                await self.halt(Overtaken(error))
+            self._claimed = True
+            self._unasked = set(self._recorded)
+
+    def _found(self, step: Step, call: Call) -> Step | None:
+        """What is recorded of this very step."""
+        found = self._recorded.get(step.name)
+        self._unasked.discard(step.name)
+        if found is not None and self._promised[call.what, call.hash] > 0:
+            self._promised[call.what, call.hash] -= 1
+        return found
+
+    async def _made(self, call: Call, step: Step, found: Step | None) -> "Ticket":
+        """A step that has to be made: for the first time, or again."""
+        if found is not None and found.status is StepStatus.INTENT:
+            settled = await self._settled(call, found)
+            if settled is not None:
+                return settled
+        await self._may_be_made(call, found)
+        step = _replace(
+            step,
+            diverged=found is None and self._strays(),
+            tries=found.tries + 1 if found else 1,
+            idempotency_key=hash_of(self._case.event.tenant, str(self._case.event.agent), self._case.key, step.name)[
+                :40
+            ],
+        )
+        if needs_intent(call):
+            deadline = self._recorder.now() + call.deadline_seconds
+            step = _replace(step, status=StepStatus.INTENT, deadline=deadline)
+            await self._append(step)
+        return Ticket(self, step, None)
+
+    async def _may_be_made(self, call: Call, found: Step | None) -> None:
+        promised = self._promised[call.what, call.hash] > 0
+        effects = [name for name in self._unasked if is_effect(self._recorded[name])]
+        reason = why_not(call, effects, promised=promised) if found is None else ""
+        if reason:
+            await self.halt(Aside(Status.DIVERGED, reason))
+        if promised:
+            self._promised[call.what, call.hash] -= 1
+        if asyncio.get_running_loop().time() > self._yield_at:
+            await self.halt(GoesOn("its turn ran out of time"))
+
+    def _strays(self) -> bool:
+        """Whether a step is new although an earlier try has made others that were not come to yet."""
+        if self._unasked:
+            self.divergences += 1
+            metrics.increment("step.divergences")
+        return bool(self._unasked)
+
+    async def _settled(self, call: Call, found: Step) -> "Ticket | None":
+        """What became of a call that was about to be made when its turn ended: its result, or None to make it again."""
+        outcome = await after_intent(call, found, self._recorder.now(), self._recorder.skew_seconds)
+        if isinstance(outcome, Verdict):
+            await self.halt(outcome)
+        if not isinstance(outcome, Done):
+            return None
+        await self.record(_replace(found, decided_by="verify"), outcome)
+        return Ticket(self, found, outcome)
+
+    # --- after a step -----------------------------------------------------------------------------------------
+
+    async def _read_back(self, step: Step) -> Done:
+        done = await self._recorder.done(step)
+        self._promised.update(done.promises)
+        metrics.increment("step.read_back")
+        return done
+
+    async def record(self, step: Step, done: Done) -> None:
+        """Keeps a result: durable when this returns."""
+        await self._append(await self._recorder.recorded(step, done))
+
+    async def fail(self, step: Step, error: BaseException) -> None:
+        """Keeps that a try raised: it is made again."""
+        if self.verdict is None and not self._over:
+            await self._append(_replace(step, status=StepStatus.FAILED, error=describe(error)))
+
+    async def _append(self, step: Step) -> None:
+        """Makes a step durable. A result that comes when the fence is lost is kept as evidence, if any is needed."""
+        if self.verdict is None and not self._over:
+            try:
+                await self._commits.append(self._recorder.row(self._case.key, step))
+                self._recorded[step.name] = step
+                return
+            except AOSError as error:
+                self.verdict = self.verdict or Overtaken(error)
+        if step.deadline and step.status is StepStatus.DONE:
+            with suppress(AOSError):
+                await self._recorder.evidence(self._case.key, _replace(step, late=True))
+        await self._may_go_on()
+
+
+class Ticket:
+    """One step under way; see `agents.steps.Ticket`."""
+
+    def __init__(self, journal: Journal, step: Step, recorded: Done | None) -> None:
+        self.step = step
+        self.recorded = recorded
+        self._journal = journal
+
+    @property
+    def idempotency_key(self) -> str:
+        return self.step.idempotency_key
+
+    @property
+    def has_intent(self) -> bool:
+        """Whether somebody would have to be asked if this process died now."""
+        return self.step.status is StepStatus.INTENT
+
+    async def finish(self, done: Done) -> None:
+        await self._journal.record(self.step, done)
+
+    async def fail(self, error: BaseException) -> None:
+        await self._journal.fail(self.step, error)

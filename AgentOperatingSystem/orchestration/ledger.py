@@ -1,0 +1,98 @@
+"""The effect ledger's decisions: what may be made, what may be made again, and who has to be asked. Pure.
+
+The journal asks before each step. A call that must not happen twice leaves an intent before it is made; an intent
+without a result is in doubt until its verify hook, its late result or a person says what became of it.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from AgentOperatingSystem.agents.steps import Call, Done, Step, StepKind, StepStatus
+from AgentOperatingSystem.errors import AOSError
+from AgentOperatingSystem.storage.records import Status
+from AgentOperatingSystem.tools.records import HAPPENS_ONCE, Effect
+
+_DOES = (StepKind.TOOL, StepKind.FUNCTION)
+
+
+class Verdict(Exception):
+    """Why a handling ends before its handler does. Its event is kept."""
+
+
+class Overtaken(Verdict):
+    """A commit of the journal failed: another host has the agent, control changed it, or the store is away."""
+
+    def __init__(self, error: AOSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class GoesOn(Verdict):
+    """The event goes on from its journal in another turn: at once, or at `due`."""
+
+    def __init__(self, reason: str, due: float = 0.0) -> None:
+        super().__init__(reason)
+        self.due = due
+
+
+class Waits(Verdict):
+    """The event waits for answers."""
+
+
+class Aside(Verdict):
+    """A person has to say what is to happen."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Again:
+    """The call has not happened: it is made again."""
+
+
+AGAIN: Final = Again()
+
+
+def needs_intent(call: Call) -> bool:
+    """Whether the call leaves an intent before it is made."""
+    return call.kind in _DOES and call.effect in HAPPENS_ONCE
+
+
+def is_effect(step: Step) -> bool:
+    """Whether the step did, or may have done, something that a retry has to come to again."""
+    made = step.status in (StepStatus.DONE, StepStatus.INTENT)
+    return made and step.kind in _DOES and step.effect is not Effect.PURE
+
+
+def why_not(call: Call, unasked: Collection[str], *, promised: bool) -> str:
+    """Why a call that is not recorded must not be made; empty where it may.
+
+    While a recorded effect has not been asked for again, the retry has lost its way: another effect would stand beside
+    one that nobody remembers. Reading and thinking may go on, and so may what a recorded answer of a model asked for.
+    """
+    if not unasked or promised or call.kind not in _DOES or call.effect is Effect.PURE:
+        return ""
+    missing = ", ".join(sorted(unasked)[:3])
+    return f"{call.what} was not called: this retry has not come to {missing}, which an earlier try has done"
+
+
+async def after_intent(call: Call, found: Step, now: float, skew_seconds: float) -> Done | Again | Verdict:
+    """What became of a call that was about to be made when its turn ended. No verdict is taken before its deadline has
+    passed on every clock: it may still be under way.
+    """
+    over = found.deadline + skew_seconds
+    if now < over:
+        return GoesOn(f"{found.what}: a call of an earlier try may still be under way", over)
+    if found.effect is not Effect.VERIFY or call.verify is None:
+        return in_doubt(found)
+    try:
+        happened = await call.verify(found.idempotency_key)
+    except Exception as error:
+        return in_doubt(found, f"; its verify hook could not tell: {type(error).__name__}: {error}")
+    return AGAIN if happened is None else happened
+
+
+def in_doubt(step: Step, why: str = "") -> Aside:
+    """Nobody knows whether the call has happened."""
+    return Aside(Status.IN_DOUBT, f"{step.what}: its outcome is not known{why}. See `aos effects`.")
