@@ -16,11 +16,18 @@ WORLDS = 100
 
 
 @command(app, "doctor", CARE)
-def doctor(out: Output, url: Url = None, token: Token = None, folder: Data = None, agents: App = None) -> None:
+def doctor(
+    out: Output,
+    url: Url = None,
+    token: Token = None,
+    folder: Data = None,
+    agents: App = None,
+    online: Annotated[bool, typer.Option("--online", help="Ask the model once too; its provider may bill it.")] = False,
+) -> None:
     """Check what is configured and what is reachable, and say what to do; exit code 1 where something is wrong."""
     from AgentOperatingSystem.cli.doctor import examine
 
-    report = examine(url, token, folder, agents)
+    report = examine(url, token, folder, agents, online)
     rows = ((finding.status.upper(), finding.name, finding.detail) for finding in report.findings)
     advice = [f"{finding.name}: {finding.advice}" for finding in report.findings if finding.advice]
     given = [f"{setting.name} = {setting.value}  ({setting.origin})" for setting in report.settings]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from AgentOperatingSystem.cli.doctor import data, machine, server, settings
+from AgentOperatingSystem.cli.doctor import data, machine, models, server, settings
 from AgentOperatingSystem.cli.doctor.findings import FAULT, OK, WARNING, Finding
 from AgentOperatingSystem.config import AOSConfig
 from tests.unit.cli.conftest import Aos, Loopback
@@ -134,6 +134,61 @@ def test_settings_that_cannot_work_here() -> None:
     found = statuses(settings.checks(AOSConfig(host="0.0.0.0", storage_account_url=url), True))
     assert found == {"configuration": OK, "storage_account_url": FAULT, "exposure": FAULT, "app": OK}
     assert "exposure" not in statuses(settings.checks(AOSConfig(host="0.0.0.0", token="a-token-of-some-length"), True))
+
+
+def model_config(folder: Path, answer: dict[str, Any]) -> AOSConfig:
+    """A model that answers so."""
+    (folder / "script.json").write_text(json.dumps([answer]))
+    return AOSConfig(model=f"scripted/{folder / 'script.json'}", model_attempts_max=1)
+
+
+def test_a_system_without_a_model_is_well() -> None:
+    found = list(models.checks(AOSConfig(), True))
+    assert [(finding.name, finding.status) for finding in found] == [("model", OK), ("autogen", OK)]
+    assert "none is configured" in found[0].detail
+
+
+def test_a_model_is_asked_only_where_that_is_wanted(bare: Path) -> None:
+    config = model_config(bare, {"text": "yes", "usage": {"input_tokens": 9, "output_tokens": 1}})
+    assert statuses(models.checks(config, False)) == {"model": OK, "autogen": OK}
+    found = {finding.name: finding for finding in models.checks(config, True)}
+    assert found["model answers"].status == OK
+    assert found["model answers"].detail.startswith("'yes' after 0.0 s; 9 tokens in, 1 out")
+
+
+def test_a_model_that_does_not_answer_is_a_fault(bare: Path) -> None:
+    found = models.answers(model_config(bare, {"error": "model-unauthorized"}))
+    assert (found.status, found.advice) == (FAULT, "docs/errors.md#model-unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"model": "openai/gpt-4o-mini"}, "OPENAI_API_KEY"),
+        ({"model": "openai"}, "openai/<model>"),
+        ({"model": "nobody/x"}, "nobody"),
+        ({"model": "ollama/x", "model_fallback": "openai/gpt-4o-mini"}, "OPENAI_API_KEY"),
+    ],
+)
+def test_a_model_that_cannot_be_asked_is_a_fault_and_is_not(settings: dict[str, str], named: str) -> None:
+    found = {finding.name: finding for finding in models.checks(AOSConfig(**settings), True)}
+    assert (found["model"].status, named in found["model"].detail) == (FAULT, True)
+    assert "model answers" not in found
+
+
+def test_a_key_is_looked_for_and_never_shown(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-a-secret")
+    monkeypatch.setenv("AOS_MODEL", "openai/gpt-4o-mini")
+    found = models.model(AOSConfig())
+    assert found == Finding(
+        "model", OK, "openai/gpt-4o-mini (environment AOS_MODEL): what it needs is set; --online asks it"
+    )
+
+
+def test_autogen_is_missed_only_where_there_is_a_model() -> None:
+    assert models.autogen("no-such-distribution", is_needed=False).status == OK
+    missed = models.autogen("no-such-distribution", is_needed=True)
+    assert (missed.status, missed.advice) == (WARNING, "pip install 'agent-operating-system[autogen]'")
 
 
 def test_who_listens() -> None:
