@@ -4,7 +4,7 @@ The kernel awakens an agent with `initialize` and commits a turn with `commit`; 
 `load_state`, `remember`, `recall`, `history`. `mcp/server.py` offers the same over the Model Context Protocol.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -201,14 +201,29 @@ class ContextMCPServer:
         """What was remembered under keys that begin with `prefix`, by key."""
         return await (self._turn() or self.stored).recall_prefix(prefix, limit)
 
+    async def edit(self, decide: Callable[[], Awaitable[tuple[Row, ...]]]) -> None:
+        """Commits the rows that `decide` answers, outside of any turn; it is asked anew where another writer was
+        faster.
+
+        Raises `AgentTerminated`; `Conflict` where the agent is too busy.
+        """
+        await self._edit(None, (), decide=decide)
+
     # --- inside ---------------------------------------------------------------------------------------------
 
-    async def _edit(self, state: bytes | None, rows: tuple[Row, ...], schema: int | None = None) -> None:
+    async def _edit(
+        self,
+        state: bytes | None,
+        rows: tuple[Row, ...],
+        schema: int | None = None,
+        decide: Callable[[], Awaitable[tuple[Row, ...]]] | None = None,
+    ) -> None:
         """A commit outside of any turn; a lost race reads again, so that it can only add to what others wrote."""
         for _ in range(100):
             await self.initialize()
             if self.head.control is Control.TERMINATED:
                 raise AgentTerminated(f"{self.agent} was terminated; nothing of it changes any more")
+            rows = await decide() if decide is not None else rows
             now = self._clock.now()
             head = _replace(self.head, version=self.head.version + 1, updated_at=now)
             if state is not None:

@@ -139,6 +139,7 @@ async def test_reads_are_as_many_for_ten_turns_as_for_five_thousand() -> None:
 async def test_the_window_stays_within_its_budget_and_is_not_summarised_at_every_turn() -> None:
     model = ScriptedModel(lambda request: f"summary {len(json.loads(request.messages[1].text)['messages'])}")
     talk = Talk(tokens_max=1000, provider=model)
+    window = await talk.open().window()
     for number in range(200):
         await talk.say(user(f"q{number} " + "x" * 60), assistant(f"a{number} " + "y" * 60))
         window = await talk.open().window()
