@@ -24,6 +24,9 @@ from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.knowledge import running as running_knowledge
+from AgentOperatingSystem.knowledge.base import KnowledgeBase
+from AgentOperatingSystem.knowledge.ports import Embedder
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.messaging import embedded
 from AgentOperatingSystem.ml import running as running_models
@@ -92,6 +95,7 @@ class AgentOperatingSystem:
         self.registry.register_system(FunctionHandler)
         self.subscriptions = Subscriptions(self.registry)
         self.routes = list(routes)
+        self._knowledge: KnowledgeBase | None = None
         self._pump: Pump | None = None
         self._chores: list[asyncio.Task[None]] = []
 
@@ -105,6 +109,7 @@ class AgentOperatingSystem:
         self.parts = await self._embedded()
         storage.use(self.parts.store, self.parts.blobs)
         running_models.use(self.models)
+        running_knowledge.use(self._opened_knowledge)
         running_tools.use(self.tools)
         self.kernel = Kernel(self.parts)
         self.mailroom = Mailroom(self.parts, self.kernel, self.routes, self.config.dedupe_days * DAY_SECONDS)
@@ -148,6 +153,10 @@ class AgentOperatingSystem:
             chore.cancel()
         storage.release(self.parts.store)
         await running_models.release(self.models)
+        running_knowledge.release(self._opened_knowledge)
+        if self._knowledge is not None:
+            await self._knowledge.close()
+            self._knowledge = None
         await running_tools.release(self.tools)
         await self.parts.bus.close()
         await self.parts.store.close()
@@ -184,6 +193,15 @@ class AgentOperatingSystem:
         """State, history and memory of one agent."""
         parts = self.parts
         return ContextMCPServer(self.address(agent), parts.store, parts.blobs, parts.clock, parts.inline_bytes_max)
+
+    @property
+    def knowledge(self) -> KnowledgeBase:
+        """Documents that agents search and cite: `knowledge.db` in the data folder, opened at the first use.
+
+        Raises `ConfigurationError`; `UnknownModel` where `embedding_model` names none.
+        """
+        self._started()
+        return self._opened_knowledge()
 
     def repository(self, name: str = "default") -> Repository:
         """A place for JSON values that belong to no agent (specification row 106)."""
@@ -262,6 +280,16 @@ class AgentOperatingSystem:
         blobs = FolderBlobStore(folder / "blobs", self.clock)
         return parts_from(config, self.registry, store, blobs, self.bus, self.clock)
 
+    def _opened_knowledge(self) -> KnowledgeBase:
+        if self._knowledge is None:
+            from AgentOperatingSystem.agents.documents import Documents  # what most systems never need
+            from AgentOperatingSystem.knowledge.sqlite import FILE, SqlitePassageStore
+
+            embedder = embedder_of(self.config)  # first: a name that is wrong opens no file
+            store = SqlitePassageStore(Path(self.config.data_dir) / FILE)
+            self._knowledge = KnowledgeBase(store, embedder, Documents(), tenant=self.config.tenant, clock=self.clock)
+        return self._knowledge
+
     async def keep_house(self) -> int:
         """Deletes what has ended longer ago than the dedupe window, old publications, and blobs that nobody refers to.
 
@@ -316,12 +344,26 @@ def parts_from(config: AOSConfig, registry: Registry, store: Any, blobs: Any, bu
             backoff_max_seconds=config.backoff_max_seconds,
             crash_limit=config.crash_limit,
             turn_timeout_seconds=config.turn_timeout_seconds,
+            turn_deadline_seconds=config.turn_deadline_seconds,
+            clock_skew_seconds=config.clock_skew_seconds,
             turn_events_max=config.turn_events_max,
         ),
         limits=Limits(config.event_bytes_max, config.hops_max, config.credits_max, config.event_depth_max),
         warm_agents_max=config.warm_agents_max,
         inline_bytes_max=config.inline_bytes_max,
+        redact=Redaction(config.secret_values()).redact,
     )
+
+
+def embedder_of(config: AOSConfig) -> Embedder:
+    """What the setting `embedding_model` names. Raises `UnknownModel`, `ConfigurationError`."""
+    if config.embedding_model == "local":
+        from AgentOperatingSystem.knowledge.local import LocalEmbedder
+
+        return LocalEmbedder()
+    from AgentOperatingSystem.ml.embeddings import embedder  # loads the HTTP client
+
+    return embedder(config.embedding_model, config)
 
 
 def event_from(fields: dict[str, Any], tenant: str) -> Event:

@@ -2,7 +2,7 @@
 
     AOSError
     ├── ConfigurationError             a setting, a route or the user's app is wrong
-    │   └── SandboxUnavailable         this machine cannot isolate a program
+    │   └── SandboxUnavailable · EmbedderMismatch
     ├── InvalidInput                   the caller sent something that can never work
     │   ├── InvalidEvent · InvalidAgentId · InvalidSchedule · InvalidTopic · InvalidHandler
     │   ├── IdempotencyKeyReused       same key, another body
@@ -14,17 +14,14 @@
     │   ├── EventInFlight · IllegalTransition · AgentTerminated · RequestTimedOut
     │   └── Overloaded · CircuitOpen · Draining      (carry retry_after_seconds)
     ├── StoreError
-    │   ├── Conflict                   the fence: another writer moved the agent's ETag
-    │   ├── Duplicate                  the event's row exists: it is already applied
-    │   ├── StoreUnavailable
-    │   └── StateUnreadable            newer schema, failed migration or broken bytes
+    │   ├── Conflict · Duplicate       the fence moved · the event's row exists
+    │   └── StoreUnavailable · StateUnreadable
     ├── EventFailed                    the event that was waited for ended without a result
     ├── ServiceError                   a service outside of the system failed
     └── HandlerError                   raised by agents to say what is to happen with the event
         ├── Retryable(after_seconds)   try again, later
         ├── Unavailable(after_seconds) something the agent needs is down: back off the agent, not the event
-        ├── Terminal                   never try again
-        │   └── Deadlock               a request would close a ring of agents that wait for one another
+        ├── Terminal                   never try again; Deadlock: a ring of agents that wait for one another
         ├── Quarantine                 keep it aside for a person
         ├── TurnTimedOut               the handler ran past its time limit
         └── ModelError                 a model gave no usable answer; each kind is one of the above too:
@@ -34,8 +31,7 @@
             └── UnsupportedRequest · BadModelRequest · UnknownModel · NoModelConfigured   Quarantine
 
 The question that divides them is "try again?": `Retryable`, `Unavailable` and everything with `retry_after_seconds`
-say yes. Each class has a stable `code` and the HTTP `status` that doors answer with; `docs_url` points at its entry in
-docs/errors.md.
+say yes. Each class has a stable `code` (`docs_url` explains it) and the HTTP `status` that doors answer with.
 """
 
 from collections.abc import Sequence
@@ -63,6 +59,12 @@ class SandboxUnavailable(ConfigurationError):
     """This machine cannot isolate a program, or not reliably; the program was not run."""
 
     code, status = "sandbox-unavailable", 503
+
+
+class EmbedderMismatch(ConfigurationError):
+    """A collection of the knowledge base has vectors of another embedder; the two are never mixed."""
+
+    code, status = "embedder-mismatch", 409
 
 
 class InvalidInput(AOSError):
@@ -393,8 +395,6 @@ class EventFailed(AOSError):
 
 
 class ServiceError(AOSError):
-    """A service outside of the system failed; the usual `expected_exception` of a circuit breaker (specification row
-    192).
-    """
+    """A service outside of the system failed; what a circuit breaker usually expects (specification row 192)."""
 
     code, status = "service", 502

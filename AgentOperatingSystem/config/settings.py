@@ -78,6 +78,16 @@ class AOSConfig(BaseSettings):
     turn_timeout_seconds: Seconds = Field(
         300, gt=0, description="How long one turn may run before it is stopped, in seconds."
     )
+    turn_deadline_seconds: Seconds = Field(
+        240,
+        gt=0,
+        description="How old a turn may be and still begin a step, in seconds; its event goes on in the next turn.",
+    )
+    clock_skew_seconds: Seconds = Field(
+        5,
+        ge=0,
+        description="How far the clocks of two hosts may be apart, in seconds: nobody decides about a call before.",
+    )
     drain_timeout_seconds: Seconds = Field(
         20, ge=0, description="How long a host that stops waits for its running turns, in seconds."
     )
@@ -141,6 +151,10 @@ class AOSConfig(BaseSettings):
     )
     model_coalesce: bool = Field(
         False, description="Whether exactly the same requests share one call while it is under way."
+    )
+    embedding_model: kinds.Text = Field(
+        "local",
+        description="What turns passages of the knowledge base into vectors: `local`, or `provider/model`.",
     )
     models_file: Path | None = Field(
         None, description="A JSON file that says what models can do, over the table that is shipped."

@@ -12,6 +12,7 @@ from typing import Final
 _WORD = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _STEM_MIN = 3
+SEARCH_WORDS_MAX = 32
 _VOWEL = re.compile("[aeiouy]")
 # Longest first within a step; each step runs once.
 _PLURALS = (("sses", "ss"), ("ies", "y"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("ss", "ss"), ("us", "us"))
@@ -38,8 +39,7 @@ _IRREGULAR: Final = {
     "indices": "index", "queries": "query", "used": "use", "using": "use", "uses": "use",
 }  # fmt: skip
 # Words of grammar and of asking: in nearly every text, and never what it is about.
-STOP: Final = frozenset(
-    """
+_STOP_TEXT = """
     a about above after again against all also am an and any are aren as at be because been before being below between
     both but by can cannot could couldn did didn do does doesn doing don down during each either else ever every few for
     from further get gets getting give go goes going got had hadn happen happens has hasn have haven having he her here
@@ -50,8 +50,8 @@ STOP: Final = frozenset(
     too under until up upon us use used uses using ve very want wants was wasn way we well were weren what whatever
     when whenever where wherever whether which while who whoever whole whom whose why will with within without won
     would wouldn yes yet you your yours yourself
-    """.split()
-)
+"""
+STOP: Final = frozenset(_STOP_TEXT.split())
 
 
 def words_of(text: str) -> list[str]:
@@ -63,6 +63,16 @@ def words_of(text: str) -> list[str]:
 def content_words(text: str) -> list[str]:
     """The words that a text is about: without those of grammar and of asking, and without single letters."""
     return [word for word in words_of(text) if word not in STOP and len(word) > 1]
+
+
+def search_words(question: str) -> list[str]:
+    """The words to look for in an index that splits no words: `turnTimeout` is looked for as itself and in its parts.
+
+    Each once, at most `SEARCH_WORDS_MAX`; a question of words of grammar alone is looked for as it is.
+    """
+    whole = [word for word in _WORD.findall(question.lower()) if word not in STOP]
+    found = [*whole, *content_words(question)] or words_of(question)
+    return list(dict.fromkeys(found))[:SEARCH_WORDS_MAX]
 
 
 @lru_cache(maxsize=65_536)

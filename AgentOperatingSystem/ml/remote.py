@@ -25,13 +25,13 @@ from AgentOperatingSystem.ml.wires.openai import Dialect, OpenAIWire
 def build(provider: str, model: str, config: AOSConfig, tokens: TokenProvider | None) -> HttpProvider:
     """The model, not yet connected. Raises `ConfigurationError` where a setting that it needs is missing."""
     name = f"{provider}/{model}"
-    wire, base_url, headers = _reached(provider, model, config, tokens)
+    wire, base_url, headers = reached(provider, model, config, tokens)
     can = capabilities(provider, model, config.models_file)
     return HttpProvider(name, wire, HttpEdge(name, base_url, headers), can, config.model_timeout_seconds)
 
 
-def _reached(provider: str, model: str, config: AOSConfig, tokens: TokenProvider | None) -> tuple[Wire, str, Headers]:
-    """How the model is spoken to, where, and with which credentials."""
+def reached(provider: str, model: str, config: AOSConfig, tokens: TokenProvider | None) -> tuple[Wire, str, Headers]:
+    """How a model is spoken to, where, and with which credentials. Raises `ConfigurationError`."""
     if provider in COMPATIBLE:
         return _compatible(provider, model, config, COMPATIBLE[provider])
     if provider == "azure":
