@@ -22,7 +22,9 @@ ATTEMPTS = 2
 """How often the team is asked for a verdict that can be read."""
 TEXT_MAX = 2000
 """Characters kept of what could not be read."""
-TOKENS_MAX = 50_000
+CONVERSATION_BYTES_MAX = 200_000
+"""The longest conversation that a talk goes on from, as it is saved; it bounds what an issue's next comment costs."""
+TOKENS_MAX = 100_000
 TALK_SECONDS = 120.0
 
 MATERIAL = (
@@ -72,12 +74,17 @@ class Triage(AgentTeam):
         return finding.model_copy(update={"model": model}).model_dump()
 
     async def _remembering(self, event: Event) -> Finding:
-        """The finding, with all that was said before; without it where it has become too long for the model."""
+        """The finding, with all that was said before; without it where that has become too long."""
+        if len(msgspec.json.encode(self.state.autogen)) > CONVERSATION_BYTES_MAX:
+            self._forget()
         try:
             return await self._judged(event)
         except ContextOverflow:
-            self.state.autogen, self.state.names = {}, []
+            self._forget()
             return await self._judged(event)
+
+    def _forget(self) -> None:
+        self.state.autogen, self.state.names = {}, []
 
     async def _judged(self, event: Event) -> Finding:
         task, text = Material.model_validate(event.data).model_dump_json(), ""

@@ -13,7 +13,7 @@ from AgentOperatingSystem import AgentOperatingSystem, AOSConfig
 from AgentOperatingSystem.errors import ContentFiltered, ContextOverflow, ModelUnavailable
 from AgentOperatingSystem.ml import ModelProvider, ModelRequest, ScriptedModel, running
 from examples.triage_desk import agents as desk
-from examples.triage_desk.team import ATTEMPTS, NO_MODEL, UNREADABLE
+from examples.triage_desk.team import ATTEMPTS, CONVERSATION_BYTES_MAX, NO_MODEL, UNREADABLE
 from examples.triage_desk.verdicts import TEXT_MAX, Verdict, read_verdict
 from tests.waiting import until
 
@@ -204,6 +204,16 @@ async def test_a_conversation_that_is_too_long_begins_anew(start: Start) -> None
     await here.open(7, "And again.")
     assert (await here.answered())["7"]["verdict"] == GOOD
     assert len(model.requests[-2].messages) == 2
+
+
+async def test_what_a_comment_costs_is_bounded_however_many_came_before(start: Start) -> None:
+    here, model = await start(team(json.dumps(GOOD)))
+    for number in range(30):
+        await here.open(7, f"{number} " + "x" * TEXT_MAX)
+        assert (await here.answered())["7"]["verdict"] == GOOD
+    asked = [sum(len(message.text) for message in request.messages) for request in model.requests]
+    assert max(asked) < CONVERSATION_BYTES_MAX
+    assert sum(len(request.messages) == 2 for request in model.requests) >= 2, "it never began anew"
 
 
 async def test_an_outage_of_the_model_loses_no_question(start: Start) -> None:
