@@ -30,6 +30,7 @@ from AgentOperatingSystem.knowledge.ports import Embedder
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.messaging import embedded
 from AgentOperatingSystem.ml import running as running_models
+from AgentOperatingSystem.observability.redaction import redact_json, register_secrets
 from AgentOperatingSystem.orchestration.applications import agents_of, routes_of
 from AgentOperatingSystem.orchestration.archive import Archivist
 from AgentOperatingSystem.orchestration.builtin import FunctionHandler, Unrouted
@@ -87,6 +88,7 @@ class AgentOperatingSystem:
         self, config: AOSConfig | None = None, *, routes: Sequence[Route] = (), clock: Clock | None = None
     ) -> None:
         self.config = config or AOSConfig()
+        register_secrets(*self.config.secret_values())
         self.clock = clock or SystemClock()
         self.models = running_models.RunningModels(self.config, self.clock)
         self.tools = running_tools.RunningTools(self.config)
@@ -351,7 +353,7 @@ def parts_from(config: AOSConfig, registry: Registry, store: Any, blobs: Any, bu
         limits=Limits(config.event_bytes_max, config.hops_max, config.credits_max, config.event_depth_max),
         warm_agents_max=config.warm_agents_max,
         inline_bytes_max=config.inline_bytes_max,
-        redact=Redaction(config.secret_values()).redact,
+        redact=redact_json,
     )
 
 

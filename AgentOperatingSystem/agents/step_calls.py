@@ -15,6 +15,7 @@ from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
 
 if TYPE_CHECKING:  # none of these is loaded by an agent that does not think
+    from AgentOperatingSystem.ml.ports import ModelProvider
     from AgentOperatingSystem.ml.records import ModelRequest, ModelResponse
     from AgentOperatingSystem.tools.base import Tool
     from AgentOperatingSystem.tools.records import ToolResult
@@ -56,7 +57,7 @@ class StepCalls:
             raise ConfigurationError("this context belongs to no turn: it can make no steps")
         return self._steps.open()
 
-    async def think(self, question: "str | ModelRequest", *, model: str = "", **fields: Any) -> "ModelResponse":
+    async def think(self, question: "str | ModelRequest", *, model: "str | ModelProvider" = "", **fields: Any) -> "ModelResponse":
         """A model's answer, paid once however often the event is tried. `fields` are `ModelRequest.ask`'s.
 
         Raises the port's `ModelError`s, which say what is to happen with the event.

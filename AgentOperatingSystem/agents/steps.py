@@ -13,10 +13,9 @@ from typing import Any, Protocol
 import msgspec
 
 from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.storage.records import STEP as STEP
 from AgentOperatingSystem.tools.records import Effect
 
-STEP = "step"
-"""The kind of a step's row; its name is the event's key, a slash, and the step's own."""
 WAIT = "wait:"
 """How the correlation id of an answer begins that an event waits for; what follows is the name of the step's row."""
 _canonical = msgspec.json.Encoder(order="deterministic").encode

@@ -107,7 +107,7 @@ def model_call(request: ModelRequest, model: str) -> Call:
     )
 
 
-async def think(journal: Journal, question: str | ModelRequest, model: str, fields: Mapping[str, Any]) -> ModelResponse:
+async def think(journal: Journal, question: str | ModelRequest, model: str | ModelProvider, fields: Mapping[str, Any]) -> ModelResponse:
     """`Context.think`."""
     request = ModelRequest.ask(question, **fields) if isinstance(question, str) else question
     return await Journaled(provider_of(model), journal).complete(request)

@@ -9,9 +9,11 @@ import json
 import logging
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 REPLACEMENT = "[redacted]"
+KEPT_LENGTH_MIN = 8
 SECRET_LENGTH_MIN = 4  # a shorter value occurs in innocent words, and is no secret worth the name
 _DEPTH_MAX = 8
 # What every record has; whatever else one carries came in through `extra` or `logs.bound`.
@@ -19,6 +21,7 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 _forms: set[str] = set()
 _pattern: re.Pattern[str] | None = None
+_kept_pattern: re.Pattern[str] | None = None
 
 
 def register_secrets(*secrets: str) -> None:
@@ -26,17 +29,41 @@ def register_secrets(*secrets: str) -> None:
 
     Values of less than four characters are left alone.
     """
-    global _pattern
+    global _pattern, _kept_pattern
     for secret in secrets:
         if len(secret) >= SECRET_LENGTH_MIN:
             _forms.update((secret, json.dumps(secret)[1:-1], quote(secret, safe="")))
     if _forms:  # the longest first: a connection string goes as a whole, before the key within it
-        _pattern = re.compile("|".join(re.escape(form) for form in sorted(_forms, key=len, reverse=True)))
+        _pattern = _any_of(_forms)
+        _kept_pattern = _any_of({form for form in _forms if len(form) >= KEPT_LENGTH_MIN})
 
 
 def redact(text: str) -> str:
     """The text with every registered secret replaced by `[redacted]`."""
     return _pattern.sub(REPLACEMENT, text) if _pattern else text
+
+
+def redact_json(content: bytes) -> bytes:
+    """JSON without the registered secrets of eight characters and more: for what is kept and read back. A shorter one
+    is too likely a word of somebody's, whose text would not be the same again.
+    """
+    if _kept_pattern is None or not _kept_pattern.search(content.decode()):
+        return content
+    return json.dumps(_without_secrets(json.loads(content), _kept_pattern), separators=(",", ":")).encode()
+
+
+def _any_of(forms: set[str]) -> re.Pattern[str] | None:
+    return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))) if forms else None
+
+
+def _without_secrets(value: Any, secrets: re.Pattern[str]) -> Any:
+    if isinstance(value, str):
+        return secrets.sub(REPLACEMENT, value)
+    if isinstance(value, list):
+        return [_without_secrets(each, secrets) for each in value]
+    if isinstance(value, dict):
+        return {secrets.sub(REPLACEMENT, key): _without_secrets(inner, secrets) for key, inner in value.items()}
+    return value
 
 
 def extra_fields(record: logging.LogRecord) -> dict[str, object]:

@@ -39,6 +39,7 @@ class Commits:
         self._lock = asyncio.Lock()
         self._pending: dict[tuple[str, str], Row] = {}
         self._lost: Exception | None = None
+        self._blobs = False
 
     async def commit(self, receipts: tuple[str, ...] = ()) -> bool:
         """Commits what the turn did since the last time; says whether its outputs are sent already.
@@ -63,8 +64,11 @@ class Commits:
             for row in self.work.committed(self._awake.server.head):
                 self._tell(row)
 
-    async def append(self, *rows: Row) -> None:
-        """Makes rows of the journal durable. Raises as `commit` does; after the fence was lost, always."""
+    async def append(self, *rows: Row, blob: bool = False) -> None:
+        """Makes rows of the journal durable; `blob` says that one of them points at one. Raises as `commit` does, and
+        after the fence was lost always.
+        """
+        self._blobs = self._blobs or blob
         self._pending.update({(row.kind, row.name): row for row in rows})
         async with self._lock:
             if self._lost is not None:
@@ -92,7 +96,11 @@ class Commits:
         rows = tuple(self._pending.pop(name) for name in names)
         server = self._awake.server
         head = msgspec.structs.replace(
-            server.head, version=server.head.version + 1, unrelayed=(), updated_at=self._parts.clock.now()
+            server.head,
+            version=server.head.version + 1,
+            unrelayed=(),
+            step_blobs=server.head.step_blobs or self._blobs,
+            updated_at=self._parts.clock.now(),
         )
         await server.commit(Change(head=head, etag=server.etag, rows=rows))
         self.work.head = server.head

@@ -143,6 +143,7 @@ class Handling:
             case.attempt,
             steps,
         )
+        context.role = agent.role
         running, result, was_cancelled = self._watch.enter(work.head.agent, limit_seconds), None, False
         under_way = UnderWay(context)
         try:

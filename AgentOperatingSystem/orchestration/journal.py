@@ -249,7 +249,7 @@ class Journal:
         """Makes a step durable. A result that comes when the fence is lost is kept as evidence, if any is needed."""
         if self.verdict is None and not self._over:
             try:
-                await self._commits.append(self._recorder.row(self._case.key, step))
+                await self._commits.append(self._recorder.row(self._case.key, step), blob=bool(step.result_blob))
                 self._recorded[step.name] = step
                 return
             except AOSError as error:

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from AgentOperatingSystem.agents.steps import STEP
 from AgentOperatingSystem.errors import Conflict
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.orchestration.parts import Parts
-from AgentOperatingSystem.storage.records import ENDS, Change, EventRow
+from AgentOperatingSystem.storage.records import ENDS, Change, EventRow, Row
 
 DELETES_MAX = 90
 """Rows per commit; a store's transaction holds 100."""
@@ -29,10 +30,10 @@ async def expire(parts: Parts, before: float, commits_max: int = COMMITS_MAX) ->
     deleted = commits = 0
     async for agent in _agents(parts, before):
         while commits < commits_max:
-            gone = await _expire_some(parts, agent, before)
+            gone, more = await _expire_some(parts, agent, before)
             deleted += gone
             commits += gone > 0
-            if gone < DELETES_MAX:
+            if not more:
                 break
     return deleted
 
@@ -50,32 +51,44 @@ async def _agents(parts: Parts, before: float) -> AsyncIterator[AgentId]:
             return
 
 
-async def _expire_some(parts: Parts, agent: AgentId, before: float) -> int:
-    """One commit's worth of one agent, oldest first."""
+async def _expire_some(parts: Parts, agent: AgentId, before: float) -> tuple[int, bool]:
+    """One commit's worth of one agent, oldest first: how many rows, and whether there is more."""
     server = ContextMCPServer(agent, parts.store, parts.blobs, parts.clock, parts.inline_bytes_max)
     await server.initialize()
-    keys = await _expired(parts, agent, before)
-    if not keys or not server.etag:
-        return 0
+    rows = await _expired(parts, agent, before)
+    if not rows or not server.etag:
+        return 0, False
+    steps = await _steps(parts, agent, rows)  # they go first, so that no step outlives its event
+    keys = () if steps else tuple(row.key for row in rows)
     head = msgspec.structs.replace(server.head, version=server.head.version + 1)
     try:
-        await server.commit(Change(head=head, etag=server.etag, deletes=keys))
+        await server.commit(Change(head=head, etag=server.etag, deletes=keys, rows=steps))
     except Conflict:
-        return 0
-    return len(keys)
+        return 0, False
+    return len(keys) + len(steps), bool(steps) or len(keys) == DELETES_MAX
 
 
-async def _expired(parts: Parts, agent: AgentId, before: float) -> tuple[str, ...]:
-    """Keys of the oldest rows that have expired, as many as one commit deletes; rows that stay are passed over."""
-    keys: list[str] = []
+async def _expired(parts: Parts, agent: AgentId, before: float) -> list[EventRow]:
+    """The oldest rows that have expired, as many as one commit deletes; rows that stay are passed over."""
+    found: list[EventRow] = []
     after = ""
     while True:
         page = await parts.store.events(agent, after=after, limit=DELETES_MAX)
-        keys += [row.key for row in page.items if _has_expired(row, before)]
+        found += [row for row in page.items if _has_expired(row, before)]
         is_young = any(row.status in ENDS and row.finished_at >= before for row in page.items)  # so is all behind it
         after = page.after
-        if len(keys) >= DELETES_MAX or is_young or not after:
-            return tuple(keys[:DELETES_MAX])
+        if len(found) >= DELETES_MAX or is_young or not after:
+            return found[:DELETES_MAX]
+
+
+async def _steps(parts: Parts, agent: AgentId, rows: list[EventRow]) -> tuple[Row, ...]:
+    """The steps of these events as deletions; as many as one commit takes."""
+    found: list[Row] = []
+    for row in rows:
+        if row.claims and len(found) < DELETES_MAX:
+            page = await parts.store.rows(agent, STEP, f"{row.key}/", limit=DELETES_MAX - len(found))
+            found += [Row(STEP, step.name, None) for step in page.items]
+    return tuple(found)
 
 
 def _has_expired(row: EventRow, before: float) -> bool:

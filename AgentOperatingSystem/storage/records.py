@@ -12,6 +12,8 @@ from AgentOperatingSystem.events import Event, Message
 from AgentOperatingSystem.ids import AgentId
 
 T = TypeVar("T")
+STEP = "step"
+"""The kind of a step's row; its name is the event's key, a slash, and the step's own."""
 
 
 class Control(StrEnum):
@@ -58,6 +60,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     waiting: tuple[str, ...] = ()
     """Conversations that belong to an event which waits for an answer: other events of them are parked."""
+    step_blobs: bool = False
+    """Whether a step of it ever had a result so large that it became a blob."""
     handled: int = 0
     """How many events ended here, well or badly."""
     created_at: float = 0.0
@@ -69,7 +73,7 @@ class Status(StrEnum):
     """Where an event stands. All but the last three are open."""
 
     PARKED = "parked"
-    """Waits in the mailbox: for its turn, its back-off, or its agent's resume; or a turn has it in hand (`claimed_at`)."""
+    """Waits in the mailbox, for its turn, its back-off or its agent's resume; or is in a turn's hand (`claimed_at`)."""
     WAITING = "waiting"
     """Waits for an answer: of another agent, of a person, of a long job. Its steps are kept."""
     IN_DOUBT = "in_doubt"

@@ -8,10 +8,12 @@ import pytest
 
 from AgentOperatingSystem import AgentId, AgentOperatingSystem, AOSConfig, BaseAgent, Context, Event, Quarantine
 from AgentOperatingSystem.clock import SystemClock
+from AgentOperatingSystem.orchestration.recording import Recorder
 from AgentOperatingSystem.orchestration.retention import expire
+from AgentOperatingSystem.storage.collector import collect
 from AgentOperatingSystem.storage.records import Status
 from tests.clocks import CLOCK
-from tests.systems import passed, running
+from tests.systems import System, passed, running
 
 ALICE = AgentId("keeper", "alice")
 DAY = 86_400.0
@@ -129,3 +131,46 @@ async def test_an_agent_that_works_meanwhile_loses_nothing() -> None:
     expired += await expire(system.parts, CLOCK.now() - 30 * DAY)
     assert expired == 100
     assert set(await system.rows("selective")) == {f"new{number}" for number in range(50)}
+
+
+class Stepper(BaseAgent):
+    """Makes as many steps as it is told to."""
+
+    async def on_event(self, event: Event, context: Context) -> Any:
+        for number in range(event.data):
+            await context.step("number", str, number)
+
+
+@pytest.mark.virtual_time
+async def test_steps_go_with_their_event() -> None:
+    system = await running(Stepper)
+    await system.handle("stepper", "1", data=200)
+    await system.handle("stepper", "2", data=0)
+    store = system.parts.store
+    assert len((await store.rows(AgentId("stepper"), "step", limit=1000)).items) == 200
+    assert await expire(system.parts, CLOCK.now() + DAY) == 202
+    assert not (await store.rows(AgentId("stepper"), "step")).items
+    assert await system.rows("stepper") == {}
+
+
+@pytest.mark.virtual_time
+async def test_a_large_result_is_kept_as_long_as_its_event_is() -> None:
+    class Large(BaseAgent):
+        async def on_event(self, event: Event, context: Context) -> Any:
+            text = await context.step("text", "x".__mul__, 100_000)
+            if event.data == "aside":
+                raise Quarantine("told to")
+            return len(text)
+
+    system = await running(Large)
+    await system.handle("large", "1", data="aside")
+    await asyncio.sleep(DAY)
+    parts = system.parts
+    assert await collect(parts.store, parts.blobs, 600.0, CLOCK) == 0
+    assert await system.world.blobs.get(await blob_of(system)) == b'"' + b"x" * 100_000 + b'"'
+
+
+async def blob_of(system: System) -> str:
+    row = await system.row("large", "1")
+    (step,) = (await Recorder(system.parts, AgentId("large")).read(row.key)).values()
+    return step.result_blob
