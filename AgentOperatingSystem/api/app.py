@@ -17,7 +17,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from AgentOperatingSystem import __version__
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
-from AgentOperatingSystem.api import agents, archive, control, health, openapi, quarantine, schedules, stream
+from AgentOperatingSystem.api import (
+    agents,
+    archive,
+    chat,
+    control,
+    conversations,
+    health,
+    openapi,
+    quarantine,
+    schedules,
+    stream,
+)
 from AgentOperatingSystem.api.answers import answer
 from AgentOperatingSystem.api.door import Door
 from AgentOperatingSystem.api.events import GetEvent, PostAnyEvent, PostEvent
@@ -28,6 +39,8 @@ from AgentOperatingSystem.api.webhooks import GitHubWebhook
 DESCRIPTION = "Perpetual agents: an event wakes one, is applied exactly once, and its results are published."
 ROUTERS = (
     control.router,
+    chat.router,
+    conversations.router,
     agents.router,
     schedules.router,
     quarantine.router,

@@ -152,9 +152,14 @@ async def _accepted(door: Door, event: Event) -> Accepted | Refusal:
     return accepted_view(accepted)
 
 
+def new_id() -> str:
+    """An id for an event whose sender gives it none."""
+    return f"{_PROCESS}{next(_numbers):08x}"
+
+
 def _id_of(said: EventIn, idempotency_key: str | None) -> str:
     if idempotency_key is None:
-        return said.id or f"{_PROCESS}{next(_numbers):08x}"
+        return said.id or new_id()
     if said.id and said.id != idempotency_key:
         raise InvalidInput(f"Idempotency-Key {idempotency_key[:80]!r} and the event's id {said.id[:80]!r} differ")
     return idempotency_key
