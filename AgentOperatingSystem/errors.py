@@ -21,7 +21,7 @@
     └── HandlerError                   raised by agents to say what is to happen with the event
         ├── Retryable(after_seconds)   try again, later
         ├── Unavailable(after_seconds) something the agent needs is down: back off the agent, not the event
-        ├── Terminal                   never try again; Deadlock: a ring of agents that wait for one another
+        ├── Terminal · Deadlock        never try again; a ring of agents that wait for one another
         ├── Quarantine                 keep it aside for a person
         ├── TurnTimedOut               the handler ran past its time limit
         └── ModelError                 a model gave no usable answer; each kind is one of the above too:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from AgentOperatingSystem.agents.delegator import DelegatorAgent
     from AgentOperatingSystem.agents.dispatcher import DispatcherAgent
     from AgentOperatingSystem.agents.intelligence_agent import IntelligenceAgent
+    from AgentOperatingSystem.agents.knowledge_agent import KnowledgeAgent
+    from AgentOperatingSystem.agents.learning_agent import LearningAgent
     from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
     from AgentOperatingSystem.agents.purpose_driven_agent import PurposeDrivenAgent
     from AgentOperatingSystem.agents.team import AgentTeam
@@ -27,6 +29,8 @@ _HOME = {
     "DelegatorAgent": "delegator",
     "DispatcherAgent": "dispatcher",
     "IntelligenceAgent": "intelligence_agent",
+    "KnowledgeAgent": "knowledge_agent",
+    "LearningAgent": "learning_agent",
     "PerpetualAgent": "perpetual_agent",
     "PurposeDrivenAgent": "purpose_driven_agent",
 }
@@ -39,6 +43,8 @@ __all__ = [
     "DelegatorAgent",
     "DispatcherAgent",
     "IntelligenceAgent",
+    "KnowledgeAgent",
+    "LearningAgent",
     "PerpetualAgent",
     "PurposeDrivenAgent",
 ]
