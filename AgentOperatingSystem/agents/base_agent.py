@@ -15,6 +15,7 @@ import msgspec
 
 from AgentOperatingSystem.agents.actions import DeclaredAction
 from AgentOperatingSystem.agents.context import Context
+from AgentOperatingSystem.agents.roles import Role
 from AgentOperatingSystem.agents.state import Migration, StateCodec
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
@@ -68,6 +69,8 @@ class BaseAgent:
     """Topic patterns; `pattern -> key template` chooses the instance, e.g. `"repo.* -> {subject}"`."""
     groups: ClassVar[tuple[str, ...]] = ()
     """Groups whose broadcasts it receives."""
+    role: Role | None = None
+    """What it may do: whom it may send to, whether it publishes; everything where it is None."""
     capabilities: ClassVar[tuple[str, ...]] = ()
     """What it can do, for discovery."""
     converses: ClassVar[bool] = False

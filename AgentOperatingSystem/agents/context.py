@@ -60,6 +60,18 @@ class Directory(Protocol):
         ...
 
 
+class Policy(Protocol):
+    """What an agent may do; `agents/roles.py` has it."""
+
+    def check_recipient(self, agent: AgentId) -> None:
+        """Raises where the agent may not send to this one."""
+        ...
+
+    def check_publishes(self) -> None:
+        """Raises where it may not publish."""
+        ...
+
+
 @dataclass(slots=True)
 class Collected:
     """What one handling collected; nothing of it has left."""
@@ -86,6 +98,7 @@ class Context(StepCalls):
         "attempt",
         "collected",
         "event",
+        "role",
         "state",
     )
 
@@ -114,6 +127,8 @@ class Context(StepCalls):
         self._steps = steps
         self._random: random_module.Random | None = None
         self._uuids = 0
+        self.role: Policy | None = None
+        """What the agent may do, where it has a role; set by the kernel."""
 
     # --- talking to others ----------------------------------------------------------------------------------
 
@@ -152,6 +167,8 @@ class Context(StepCalls):
 
     async def publish(self, topic: str, data: Any = None, *, type: str = "", subject: str = "") -> Event:
         """Publishes to every subscriber of `topic` (and to its outside consumers), after the commit."""
+        if self.role is not None:
+            self.role.check_publishes()
         return self._collect(
             tenant=self.agent.tenant,
             topic=check_topic(topic),
@@ -330,6 +347,8 @@ class Context(StepCalls):
     def _address(self, to: AgentId | str) -> AgentId:
         recipient = AgentId.parse(to, self.agent.tenant) if isinstance(to, str) else to
         self._directory.check_recipient(recipient)
+        if self.role is not None:
+            self.role.check_recipient(recipient)
         return recipient
 
     def _collect(self, *, data: Any, **fields: Any) -> Event:

@@ -42,7 +42,6 @@ class PerpetualAgent(BaseAgent):
     `ConfigurationError` where AutoGen is not installed; the `offline` model needs none, and its answers are not kept.
     """
 
-    role: Role | None
     description: ClassVar[str] = "An agent that answers with a model and its tools."
     converses = True
     tool_rounds_max: ClassVar[int] = 8

@@ -5,15 +5,17 @@ and is policy: agents and teams that contradict it cannot be made, a tool outsid
 to somebody outside of it is not sent.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from AgentOperatingSystem.agents.minds import Guard
 from AgentOperatingSystem.errors import ConfigurationError, Terminal
 from AgentOperatingSystem.ids import AgentId
+
+Guard = Callable[[str, dict[str, Any]], Awaitable[str]]
+"""As `minds.Guard`."""
 
 
 class RoleViolation(Terminal):
