@@ -61,11 +61,13 @@ class Kernel:
         """The whole way. What a turn that fails has made of the agent in memory is dropped with it, and read again."""
         applied: dict[str, EventRow] = {}
         paid: set[str] = set()
-        for _ in range(RACES_MAX):
+        for race in range(RACES_MAX):
             try:
                 awake = await self._awaken(turn.agent)  # 1  the head and its ETag: no read while it is warm
                 commits = self._opened(awake, turn, applied, paid)
-                await self._handle(awake, commits, turn, applied)  # 2, 3  drop what is applied, handle the rest
+                await self._handle(
+                    awake, commits, turn, applied, look=race > 0
+                )  # 2, 3  drop what is applied, handle the rest
                 await commits.pay()  # what was committed before leaves before what comes now
                 relayed = await self._commit(awake, commits, turn)  # 4  THE COMMIT. Before it nothing has happened;
                 break  #                                                   after it everything has.
@@ -145,27 +147,28 @@ class Kernel:
         pay = partial(self._pay, awake, turn, applied, paid)
         return Commits(parts, awake, work, pay, partial(self.outcomes.tell, turn.agent))
 
-    async def _handle(self, awake: Awake, commits: Commits, turn: Turn, applied: dict[str, EventRow]) -> None:
+    async def _handle(
+        self, awake: Awake, commits: Commits, turn: Turn, applied: dict[str, EventRow], *, look: bool
+    ) -> None:
         """Runs the handler on each event in hand; the next one sees the uncommitted state of the one before."""
         work = commits.work
-        arrivals = await self._arrivals(awake, turn, applied)
+        arrivals = await self._arrivals(awake, turn, applied, look=look or turn.deliveries > 1)
         rings = len(arrivals) < len(turn.messages) and any(message.kind is Kind.DOORBELL for message in turn.messages)
         for case in await intake(self.parts.store, work, arrivals, applied, rings=rings, broken=awake.broken):
             await self._handling.handle(awake, commits, case)
 
-    async def _arrivals(self, awake: Awake, turn: Turn, applied: dict[str, EventRow]) -> list[Case]:
+    async def _arrivals(self, awake: Awake, turn: Turn, applied: dict[str, EventRow], *, look: bool) -> list[Case]:
         """The turn's events, less those that are known to be applied and second copies within the turn.
 
-        A turn that was handed out before is looked up first, so that what an earlier holder finished does not run
-        again.
+        A turn that was handed out before, or lost a race, is looked up first (`look`), so that what is finished or was
+        cancelled does not run again.
         """
         fresh: dict[str, Case] = {}
-        suspected = turn.deliveries > 1
         for message in turn.messages:
             if message.event is None:
                 continue
             key = message.event.key
-            if (suspected or key in awake.recent) and key not in applied:
+            if (look or key in awake.recent) and key not in applied:
                 applied.update(await self._recorded(turn.agent, (key,)))
             if key not in applied and key not in fresh:
                 fresh[key] = Case(message.event, None, key, message.fingerprint, carried=True)

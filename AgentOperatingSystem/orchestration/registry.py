@@ -66,6 +66,11 @@ class Registry:
             known = ", ".join(sorted(name for name in self._types if not name.startswith("aos."))) or "none"
             raise UnknownAgent(f"no agent is registered as {agent.name!r}; registered: {known}") from None
 
+    def is_strict(self, agent: AgentId) -> bool:
+        """Whether the agent's order is strict; not where no such type is registered."""
+        kind = self._types.get(agent.name)
+        return kind is not None and kind.strict
+
     def is_current(self, kind: AgentType | None) -> bool:
         """Whether this is what is registered under its name now."""
         return kind is not None and self._types.get(kind.name) is kind

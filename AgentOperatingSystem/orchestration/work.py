@@ -202,14 +202,23 @@ class Work:
 
     def go_on(self, row: EventRow, held: Sequence[EventRow]) -> None:
         """An answer has come: the event that waited is first in line, before those that its conversation held."""
-        owned = EVERY if self.strict else row.event.conversation
-        self._waiting = tuple(each for each in self._waiting if each != owned)
-        freed = [each for each in held if self.strict or each.event.conversation == owned]
-        moved = _replace(row, status=Status.PARKED, reason="has its answer", due=0.0, blocking=True, outputs=())
-        for each in (moved, *(_replace(one, reason="goes on", due=one.event.due) for one in freed)):
-            self._move(_replace(each, version=self.head.version + 1))
+        version = self.head.version + 1
+        self._move(
+            _replace(row, status=Status.PARKED, reason="goes on", due=0.0, blocking=True, outputs=(), version=version)
+        )
         self._backlog += not row.blocking
+        self.free(row.event, held)
         self.ring(0.0, "answer")
+
+    def free(self, event: Event, held: Sequence[EventRow]) -> None:
+        """The event's conversation is its own no more: what it held goes on."""
+        owned = EVERY if self.strict else event.conversation
+        self._waiting = tuple(each for each in self._waiting if each != owned)
+        for each in held:
+            if self.strict or each.event.conversation == owned:
+                self._move(_replace(each, reason="goes on", due=each.event.due, version=self.head.version + 1))
+        if held:
+            self.ring(0.0, "freed")
 
     def held_by(self, event: Event) -> bool:
         """Whether the event's conversation belongs to another that waits for an answer."""
