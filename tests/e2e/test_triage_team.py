@@ -224,6 +224,18 @@ async def test_an_outage_of_the_model_loses_no_question(start: Start) -> None:
     assert outages == []
 
 
+async def test_what_was_said_before_an_outage_is_not_paid_again(start: Start) -> None:
+    outages = [ModelUnavailable("down", 0.1)]
+
+    def say(request: ModelRequest) -> Any:
+        return outages.pop() if outages and not reads(request) else team(json.dumps(GOOD))(request)
+
+    here, model = await start(say)
+    await here.open(7)
+    assert (await here.answered())["7"]["verdict"] == GOOD
+    assert [reads(request) for request in model.requests] == [True, False, False]
+
+
 async def test_of_two_questions_the_later_one_counts_and_one_without_an_answer_ends(start: Start) -> None:
     free = asyncio.Event()
 
