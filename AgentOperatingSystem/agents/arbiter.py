@@ -5,15 +5,16 @@ itself against the purpose, and the comparison of the scores is plain code. The 
 other of a `PurposeDrivenAgent`.
 """
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
 
 from AgentOperatingSystem.agents.purpose_driven_agent import PurposeDrivenAgent, Verdict
-from AgentOperatingSystem.errors import ContentFiltered, MalformedAnswer, NoModelConfigured, Terminal
+from AgentOperatingSystem.agents.thinking import model_of
+from AgentOperatingSystem.errors import ContentFiltered, NoModelConfigured, Terminal
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ml.records import ModelRequest, OutputSchema
-from AgentOperatingSystem.ml.running import provider_of
 
 SCORE_MAX = 100
 _SCORE = OutputSchema(
@@ -84,16 +85,20 @@ class ArbiterAgent(PurposeDrivenAgent):
         return outcome
 
     async def score(self, question: Any, proposal: Any) -> Score:
-        """One proposal's score, given without a look at the others or at who made it."""
+        """One proposal's score, given without a look at the others or at who made it; asked for once more where it is
+        out of range.
+        """
         asked = msgspec.json.encode({"question": question, "proposal": proposal}).decode()
-        request = ModelRequest.ask(asked, instructions=_RULE + self.purpose, json_schema=_SCORE)
+        value: Any = None
         try:
-            value = (await provider_of(self.model).complete(request)).value()
-            return msgspec.convert(value, Score)
+            for note in ("", f"The score must lie between 0 and {SCORE_MAX}. "):
+                request = ModelRequest.ask(asked, instructions=note + _RULE + self.purpose, json_schema=_SCORE)
+                value = (await model_of(self.model).complete(request)).value()
+                with suppress(msgspec.ValidationError):
+                    return msgspec.convert(value, Score)
         except (NoModelConfigured, ContentFiltered) as error:
             return Score(None, f"no verdict: {error}")
-        except msgspec.ValidationError as error:
-            raise MalformedAnswer(f"the arbiter's score cannot be used: {error}") from None
+        return Score(None, f"no verdict: {value['score']} is no score from 0 to {SCORE_MAX}")
 
 
 def verdict(proposals: tuple[Proposal, ...], scores: list[Score]) -> tuple[Proposal | None, str]:

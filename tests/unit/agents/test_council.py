@@ -16,7 +16,7 @@ from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import ModelRequest, ModelResponse
 from AgentOperatingSystem.ml.scripted import ScriptedModel
 from AgentOperatingSystem.storage.records import Status
-from tests.systems import System, passed, result_of, running
+from tests.systems import System, passed, running
 
 pytestmark = pytest.mark.virtual_time
 PURPOSE = "Keep the company solvent"
@@ -106,13 +106,14 @@ async def test_each_proposal_is_scored_alone_against_the_purpose() -> None:
     assert msgspec.json.decode(request.messages[-1].text) == {"question": "What now?", "proposal": "save"}
 
 
-async def test_a_score_that_cannot_be_one_is_asked_for_again() -> None:
-    answers = ['{"score": 101, "reason": "x"}', '{"score": 10, "reason": "x"}', '{"score": 20, "reason": "y"}']
-    judge = ArbiterAgent(agent_id="judge", purpose=PURPOSE, model=ScriptedModel(answers))
-    system = await running(judge)
-    dispute = {"question": "?", "proposals": [{"by": "a", "proposal": 1}, {"by": "b", "proposal": 2}]}
-    row = await system.handle("judge", data=dispute)
-    assert (row.attempts, result_of(row)["winner"]) == (2, {"by": "b", "proposal": 2})
+def scored(*scores: int) -> ScriptedModel:
+    return ScriptedModel([msgspec.json.encode({"score": each, "reason": "x"}).decode() for each in scores])
+
+
+async def test_a_score_that_cannot_be_one_is_asked_for_once_more() -> None:
+    judge = ArbiterAgent(agent_id="judge", purpose=PURPOSE, model=scored(101, 10, -1, 101))
+    assert await judge.score("?", 1) == Score(10, "x")
+    assert await judge.score("?", 2) == Score(None, "no verdict: 101 is no score from 0 to 100")
 
 
 @pytest.mark.parametrize("data", [None, "x", {"question": 1}, {"question": 1, "proposals": []}])

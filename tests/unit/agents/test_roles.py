@@ -1,5 +1,6 @@
 """Roles: who may speak, act and address whom; told to the model, shown in messages, and held as policy."""
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -130,10 +131,17 @@ async def test_the_role_is_asked_before_the_purpose(tmp_path: Path) -> None:
 
 def roled(*roles: Role | str | None, kind: Any = "round_robin", turns: int = 4, **more: Any) -> AgentTeam:
     """A team of `a`, `b`, … with these roles."""
-    model = ScriptedModel(says)
+    model = ScriptedModel(counts)
     members = [member(name, model, role=role) for name, role in zip("abc", roles, strict=False)]
     until = conditions.messages(turns)
     return AgentTeam(members, termination_condition=until, kind=kind, agent_id="team", model=model, **more)
+
+
+def counts(request: ModelRequest) -> str:
+    """Everybody says how much they have heard; a selector takes the last one of those that it may take."""
+    found = re.search(r"next role from \[(.*?)\]", request.messages[-1].text)
+    names: list[str] = re.findall(r"\w+", found[1]) if found else []
+    return names[-1] if names else f"heard {len(request.messages) - 1}"
 
 
 def speakers(result: Any) -> Sequence[str]:
@@ -157,7 +165,7 @@ async def test_who_does_not_speak_takes_no_turn_until_it_has_another_role(tmp_pa
 
 
 async def test_a_selector_takes_only_whom_the_last_speaker_may_address(tmp_path: Path) -> None:
-    """The model would take whom it likes among `a`, `b` and `c`; `c` is never addressed."""
+    """The model would take `c` whenever it may; after the user it does, and never again."""
     to_b, to_a = Role(name="asker", addresses=("b",)), Role(name="answerer", addresses=("asker",))
     async with system(
         tmp_path, roled(to_b, to_a, Role(name="clerk", addresses=("a",)), kind="selector", turns=8)
