@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from AgentOperatingSystem.clock import SystemClock
+from AgentOperatingSystem.clock import Clock, SystemClock
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.messaging import embedded
 from AgentOperatingSystem.messaging.memory import MemoryBus
@@ -19,6 +20,7 @@ from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
 from AgentOperatingSystem.storage.sqlite import store as sqlite
 from AgentOperatingSystem.storage.sqlite.engine import Engine
 from tests.clocks import CLOCK, ManualClock
+from tests.emulator import emulator
 
 AgentStores = Callable[[Path], AbstractAsyncContextManager[AgentStore]]
 
@@ -51,10 +53,32 @@ async def sqlite_store_with_outbox(folder: Path) -> AsyncIterator[AgentStore]:
     await store.close()
 
 
+@asynccontextmanager
+async def azure_store(folder: Path) -> AsyncIterator[AgentStore]:
+    """On the emulator; the folder names the table, so that opening again finds what was there."""
+    from AgentOperatingSystem.storage.azure.store import AzureAgentStore
+
+    account = await azure_account(folder, SystemClock())
+    store = AzureAgentStore(account)
+    yield store
+    await store.close()
+
+
+async def azure_account(folder: Path, clock: Clock) -> Any:
+    from AgentOperatingSystem.storage.azure.account import Account
+    from AgentOperatingSystem.storage.azure.calls import Calls
+
+    prefix = "t" + sha256(str(folder).encode()).hexdigest()[:20]
+    account = Account.by_connection_string(emulator().connection_string, Calls(clock), prefix)
+    await account.create()
+    return account
+
+
 AGENT_STORES: dict[str, AgentStores] = {
     "memory": memory_store,
     "sqlite": sqlite_store,
     "sqlite-outbox": sqlite_store_with_outbox,
+    "azure": azure_store,
 }
 
 
@@ -62,6 +86,12 @@ AGENT_STORES: dict[str, AgentStores] = {
 def open_store(request: pytest.FixtureRequest) -> AgentStores:
     """Opens the backend in a folder."""
     return AGENT_STORES[request.param]
+
+
+@pytest.fixture
+def crowd(open_store: AgentStores) -> int:
+    """How many race for one agent; every one that loses reads again, over HTTP where the store is a service."""
+    return 12 if open_store is azure_store else 50
 
 
 @pytest.fixture
@@ -83,7 +113,8 @@ class Blobs:
     clock: ManualClock
 
 
-def memory_blobs(folder: Path) -> Blobs:
+@asynccontextmanager
+async def memory_blobs(folder: Path) -> AsyncIterator[Blobs]:
     clock = ManualClock()
     store = MemoryBlobStore(clock)
 
@@ -91,25 +122,49 @@ def memory_blobs(folder: Path) -> Blobs:
         content, put_at = store.blobs[name]
         store.blobs[name] = (b"!" + content[1:], put_at)
 
-    return Blobs(store, damage, clock)
+    yield Blobs(store, damage, clock)
 
 
-def folder_blobs(folder: Path) -> Blobs:
+@asynccontextmanager
+async def folder_blobs(folder: Path) -> AsyncIterator[Blobs]:
     clock = ManualClock()
 
     def damage(name: str) -> None:
         path = folder / "blobs" / name[:2] / name[2:4] / name
         path.write_bytes(b"!" + path.read_bytes()[1:])
 
-    return Blobs(FolderBlobStore(folder / "blobs", clock), damage, clock)
+    yield Blobs(FolderBlobStore(folder / "blobs", clock), damage, clock)
 
 
-BLOB_STORES: dict[str, Callable[[Path], Blobs]] = {"memory": memory_blobs, "folder": folder_blobs}
+@asynccontextmanager
+async def azure_blobs(folder: Path) -> AsyncIterator[Blobs]:
+    from azure.storage.blob import BlobClient
+
+    clock = ManualClock()
+    account = await azure_account(folder / "blobs", clock)
+
+    def damage(name: str) -> None:
+        container = account.blobs._container.container_name
+        with BlobClient.from_connection_string(emulator().connection_string, container, name) as blob:
+            properties = blob.get_blob_properties()
+            content = blob.download_blob().readall()
+            blob.upload_blob(b"!" + content[1:], overwrite=True, metadata=properties.metadata)
+
+    yield Blobs(account.blobs, damage, clock)
+    await account.close()
+
+
+BLOB_STORES: dict[str, Callable[[Path], AbstractAsyncContextManager[Blobs]]] = {
+    "memory": memory_blobs,
+    "folder": folder_blobs,
+    "azure": azure_blobs,
+}
 
 
 @pytest.fixture(params=BLOB_STORES)
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
-    return BLOB_STORES[request.param](tmp_path)
+async def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Blobs]:
+    async with BLOB_STORES[request.param](tmp_path) as blobs:
+        yield blobs
 
 
 # --- MessageBus -------------------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def test_core_install_is_as_small_as_the_page_says() -> None:
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [("requirements.txt", ["azure", "autogen", "telemetry"]), ("locks/dev.txt", ["autogen", "dev"])],
+    [("requirements.txt", ["azure", "autogen", "telemetry"]), ("locks/dev.txt", ["azure", "autogen", "dev"])],
 )
 def test_lock_pins_what_the_project_asks_for(lock: str, extras: list[str]) -> None:
     asked = PROJECT["project"]["dependencies"] + [

@@ -1,0 +1,109 @@
+"""The one border to the Azure SDKs' errors: what a call answered, in our words, and whether to ask again.
+
+Everything in `table`, `blobs` and `overflow` that leaves the process goes through `asked`; what may simply be
+repeated goes through `Calls.repeated`. The SDKs' own retries are off: they know neither our clock nor which answer to a
+commit is doubtful. Sources: Microsoft Learn, "Table service error codes", "Blob service error codes".
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http.client import HTTPException
+from random import random
+from typing import Final, TypeVar
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+
+from AgentOperatingSystem.clock import Clock
+from AgentOperatingSystem.errors import StoreError, StoreUnavailable
+from AgentOperatingSystem.reliability.backoff import backoff_seconds, retry
+
+T = TypeVar("T")
+_BUSY: Final = frozenset({408, 429, 500, 502, 503, 504})
+_CLOSED: Final = frozenset({401, 403})
+_ABSENT: Final = frozenset({"TableNotFound", "ContainerNotFound", "ContainerBeingDeleted", "TableBeingDeleted"})
+
+
+class Busy(StoreUnavailable):
+    """The service was throttling, timed out or broke off: the request may or may not have been carried out."""
+
+    def __init__(self, message: str, retry_after_seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Rejected(StoreError):
+    """The service has read the request and refused it: nothing was carried out."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.http_status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How often and how patiently a call is repeated."""
+
+    clock: Clock
+    attempts_max: int = 6
+    base_seconds: float = 0.2
+    wait_seconds_max: float = 20.0
+    jitter: Callable[[], float] = random
+
+    async def repeated(self, what: str, call: Callable[[], Awaitable[T]]) -> T:
+        """The answer to a call that may be carried out twice. Raises `Busy` after the last attempt, `Rejected`."""
+        return await retry(
+            lambda: asked(what, call),
+            on=Busy,
+            attempts_max=self.attempts_max,
+            base_seconds=self.base_seconds,
+            max_seconds=self.wait_seconds_max,
+            clock=self.clock,
+            jitter=self.jitter,
+        )
+
+    async def wait(self, attempt: int, failure: Busy) -> None:
+        """Before the attempt after this one, for callers that look around in between."""
+        wait = backoff_seconds(attempt, self.base_seconds, self.wait_seconds_max, self.jitter())
+        await self.clock.sleep(max(wait, failure.retry_after_seconds))
+
+
+async def asked(what: str, call: Callable[[], Awaitable[T]]) -> T:
+    """The answer to one call. Raises `Busy`, `Rejected`, `StoreUnavailable`, and nothing of the SDK's."""
+    try:
+        return await call()
+    except ClientAuthenticationError as error:
+        raise _closed(what, error) from error
+    except HttpResponseError as error:
+        raise _answered(what, error) from error
+    except (AzureError, HTTPException) as error:  # not sent, cut off, or an answer that is none
+        raise Busy(f"{what}: {_line(error)}") from error
+
+
+def _answered(what: str, error: HttpResponseError) -> StoreError:
+    status = error.status_code or 0
+    if status in _CLOSED:
+        return _closed(what, error)
+    if status in _BUSY or status < 400:  # an error below 400 is an answer that could not be read to its end
+        return Busy(f"{what}: HTTP {status}: {_line(error)}", _asked_seconds(error))
+    code = str(getattr(error.error, "code", "") or getattr(error, "error_code", ""))
+    if any(absent in f"{code} {error.message}" for absent in _ABSENT):
+        return StoreUnavailable(f"{what}: the table or container is not there: {_line(error)}")
+    return Rejected(f"{what}: HTTP {status}: {_line(error)}", status)
+
+
+def _closed(what: str, error: AzureError) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{what}: the storage account refuses this host; its identity needs the roles 'Storage Table Data Contributor'"
+        f" and 'Storage Blob Data Contributor', or its connection string is out of date: {_line(error)}"
+    )
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
+def _asked_seconds(error: HttpResponseError) -> float:
+    """`Retry-After` in seconds; a date is left to the back-off."""
+    headers = getattr(error.response, "headers", {})
+    text = headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdecimal() else 0.0
