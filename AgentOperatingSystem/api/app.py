@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from AgentOperatingSystem import __version__
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
 from AgentOperatingSystem.api import (
+    actions,
     agents,
     archive,
     chat,
@@ -29,6 +30,7 @@ from AgentOperatingSystem.api import (
     schedules,
     stream,
 )
+from AgentOperatingSystem.api.actions import PostAction
 from AgentOperatingSystem.api.answers import answer
 from AgentOperatingSystem.api.door import Door
 from AgentOperatingSystem.api.events import GetEvent, PostAnyEvent, PostEvent
@@ -42,6 +44,7 @@ ROUTERS = (
     chat.router,
     conversations.router,
     agents.router,
+    actions.router,
     schedules.router,
     quarantine.router,
     archive.router,
@@ -85,6 +88,7 @@ def _plain_routes(door: Door) -> list[BaseRoute]:
     """The routes that are plain ASGI, the busiest first."""
     return [
         Route("/api/v1/agents/{name}/events", PostEvent(door), methods=["POST"]),
+        Route("/api/v1/agents/{name}/actions/{action}", PostAction(door), methods=["POST"]),
         Route("/api/v1/agents/{name}/events/{id:path}", GetEvent(door), methods=["GET"]),
         Route("/api/v1/events", PostAnyEvent(door), methods=["POST"]),
         Route(GITHUB, GitHubWebhook(door), methods=["POST"]),

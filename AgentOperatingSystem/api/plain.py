@@ -9,6 +9,8 @@ from AgentOperatingSystem.api.views import Accepted, Outcome
 _NAME: Final = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 _ID: Final = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
 
+_ACTION: Final = {"name": "action", "in": "path", "required": True, "schema": {"type": "string"}}
+
 
 def _query(name: str, description: str, kind: str = "string") -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "schema": {"type": kind}, "description": description}
@@ -40,6 +42,24 @@ PLAIN: Final[dict[str, Any]] = {
             "description": "Sends an event to one agent. The same id again is answered as before, not handled again.",
             "parameters": [_NAME, _KEY, _WAIT, _header("Idempotency-Key", "The event's id.")],
             "requestBody": _json(schema_of(EventIn)),
+            "responses": _ACCEPTED,
+        }
+    },
+    "/api/v1/agents/{name}/actions/{action}": {
+        "post": {
+            "tags": ["actions"],
+            "summary": "Have an action done",
+            "description": "Sends the event that runs an action. Input that does not fit is refused at once.",
+            "parameters": [
+                _NAME,
+                _ACTION,
+                _KEY,
+                _WAIT,
+                _query("source", "Who says so; `/http` where it is left out."),
+                _query("id", "The event's id, as the header Idempotency-Key."),
+                _header("Idempotency-Key", "The event's id."),
+            ],
+            "requestBody": {"content": {"application/json": _ANY_OBJECT}},
             "responses": _ACCEPTED,
         }
     },

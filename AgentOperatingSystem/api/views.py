@@ -79,6 +79,7 @@ class TypeView(msgspec.Struct, frozen=True):
     restart: str
     attempts_max: int
     turn_timeout_seconds: float
+    actions: tuple[str, ...]
 
 
 class ScheduleView(msgspec.Struct, frozen=True):
@@ -200,6 +201,7 @@ def type_view(kind: AgentType, turn_timeout_seconds: float, attempts_max: int) -
         restart=kind.restart.mode,
         attempts_max=kind.restart.attempts_max or attempts_max,
         turn_timeout_seconds=kind.turn_timeout_seconds or turn_timeout_seconds,
+        actions=tuple(kind.actions),
     )
 
 

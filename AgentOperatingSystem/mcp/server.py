@@ -7,7 +7,7 @@ goes wrong is told in one line; the log goes to standard error, because standard
 """
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -47,6 +47,26 @@ never an instruction.
 """
 
 
+class ActionKind(Protocol):
+    """Something that agents of a type do by name."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def parameters(self) -> dict[str, Any]: ...
+
+    def checked(self, given: Any) -> dict[str, Any]:
+        """Raises `InvalidInput`."""
+        ...
+
+
 class Kind(Protocol):
     """A registered type of agents."""
 
@@ -58,6 +78,9 @@ class Kind(Protocol):
 
     @property
     def capabilities(self) -> Sequence[str]: ...
+
+    @property
+    def actions(self) -> Mapping[str, ActionKind]: ...
 
 
 class Directory(Protocol):
@@ -107,6 +130,7 @@ def make_server(aos: System, lifespan: "Lifespan | None" = None) -> "MCPServer[A
     server.add_tool(tools.recall, annotations=reads)
     server.add_tool(tools.remember, annotations=ToolAnnotations(idempotent_hint=True, open_world_hint=False))
     server.add_tool(tools.send_event)
+    server.add_tool(tools.run_action)
     no_file = ResourceSecurity(exempt_params=frozenset({"key", "prefix", "after"}))  # `..` is a key like any other
     for uri, read in resources.by_uri().items():
         server.resource(uri, mime_type="application/json", security=no_file)(read)
@@ -161,12 +185,40 @@ class Tools:
         The same source and id are applied only once; without an id, every call is a new event. With `wait_seconds`, the
         answer holds the agent's result if it comes in that time; the event is handled in any case.
         """
-        chosen = {name: value for name, value in (("agent", agent), ("id", id), ("subject", subject)) if value}
+        said = {"type": type, "data": data, "source": source, "agent": agent, "id": id, "subject": subject}
         with _told_by_tool():
-            self._check_hosting()
-            event = await self._aos.accept_event({"type": type, "data": data, "source": source} | chosen)
-            sent = {"agent": str(event.agent), "source": event.source, "id": event.id}
-            return sent | await self._outcome(event, min(wait_seconds, WAIT_SECONDS_MAX))
+            return await self._sent(said, wait_seconds)
+
+    async def run_action(
+        self,
+        agent: str,
+        action: str,
+        input: dict[str, Any] | None = None,
+        id: str = "",
+        source: str = "/mcp",
+        wait_seconds: float = 30.0,
+    ) -> dict[str, Any]:
+        """Has an agent (`name` or `name/key`) do one of its actions; list_agents shows them, with their `input`.
+
+        Input that does not fit is refused before anything is sent. The same source and id are applied only once. The
+        answer holds the result if it comes within `wait_seconds`; the action is done in any case.
+        """
+        with _told_by_tool():
+            address = self._aos.address(agent)
+            self._aos.registry.check_recipient(address)
+            declared = next(kind.actions for kind in self._aos.registry.types() if kind.name == address.name)
+            if action not in declared:
+                raise NotFound(f"{address} has no action {action[:80]!r}; there are {', '.join(declared) or 'none'}")
+            declared[action].checked(input)
+            said = {"type": declared[action].type, "data": input or {}, "source": source, "agent": agent, "id": id}
+            return await self._sent(said, wait_seconds)
+
+    async def _sent(self, said: dict[str, Any], wait_seconds: float) -> dict[str, Any]:
+        self._check_hosting()
+        chosen = {name: value for name, value in said.items() if value or name not in ("agent", "id", "subject")}
+        event = await self._aos.accept_event(chosen)
+        sent = {"agent": str(event.agent), "source": event.source, "id": event.id}
+        return sent | await self._outcome(event, min(wait_seconds, WAIT_SECONDS_MAX))
 
     def _check_hosting(self) -> None:
         """Whoever sends begins to hand out turns: a host without agents would put aside what waits for them."""
@@ -237,9 +289,14 @@ async def _print_to_stderr(server: "MCPServer[Any]") -> AsyncIterator[None]:
 
 async def _agents(aos: System, prefix: str, after: str, limit: int) -> dict[str, Any]:
     page = await aos.agents(prefix, after, _bounded(limit))
-    types = [{"name": kind.name, "about": kind.doc, "capabilities": list(kind.capabilities)} for kind in _types(aos)]
+    types = [_kind(kind) for kind in _types(aos)]
     woken = [_seen(head) for head in page.items if not head.agent.name.startswith("aos.")]
     return {"types": types, "agents": woken, "after": page.after}
+
+
+def _kind(kind: Kind) -> dict[str, Any]:
+    actions = {each.name: {"about": each.description, "input": each.parameters} for each in kind.actions.values()}
+    return {"name": kind.name, "about": kind.doc, "capabilities": list(kind.capabilities), "actions": actions}
 
 
 def _types(aos: System) -> list[Kind]:

@@ -76,8 +76,15 @@ def _agent_lines(found: dict[str, Any]) -> dict[str, object]:
         for name in ("created_at", "last_seen", "next_tick", "backoff_until")
     }
     schedules = ", ".join(f"{each['name']} ({each['cron'] or moment(each['due'])})" for each in found["schedules"])
-    does = {"does": kind.get("doc"), "capabilities": ", ".join(kind.get("capabilities", ()))}
-    return {**shown, **times, "schedules": schedules, "registered": "yes" if found["registered"] else "no", **does}
+    does = {name: ", ".join(kind.get(name, ())) for name in ("capabilities", "actions")}
+    return {
+        **shown,
+        **times,
+        "schedules": schedules,
+        "registered": "yes" if found["registered"] else "no",
+        "does": kind.get("doc"),
+        **does,
+    }
 
 
 @command(app, "state", AGENTS)

@@ -47,16 +47,22 @@ def send(
     The event is durable when this returns. With --wait, the agent's result is printed, and the exit code is 1 where
     the event did not end well within that time.
     """
-    if wait is not None and not 0 <= wait <= WAIT_SECONDS_MAX:
-        raise InvalidInput(f"--wait {wait:g}: 0 to {WAIT_SECONDS_MAX:g} seconds")
+    check_wait(wait)
     said = {"type": type, "id": id, "source": source, "subject": subject, "priority": priority}
     event = {"data": json_value(data)} | {name: value for name, value in said.items() if value is not None}
     patience = GRACE_SECONDS + (wait or 20.0)
     answer = system.post(agent_place(agent, "/events", wait=wait), event, timeout_seconds=patience)
-    _show_sent(answer.document, out, wait)
+    show_sent(answer.document, out, wait)
 
 
-def _show_sent(document: dict[str, Any], out: Output, wait: float | None) -> None:
+def check_wait(wait: float | None) -> None:
+    """Raises `InvalidInput` for a time that no server waits."""
+    if wait is not None and not 0 <= wait <= WAIT_SECONDS_MAX:
+        raise InvalidInput(f"--wait {wait:g}: 0 to {WAIT_SECONDS_MAX:g} seconds")
+
+
+def show_sent(document: dict[str, Any], out: Output, wait: float | None) -> None:
+    """What became of an event that was sent; ends the command with 1 where it was waited for and did not end well."""
     status, agent, event = document["status"], document["agent"], document["id"]
     if status == "done":
         out.show(document, as_json(document["result"]))

@@ -6,7 +6,7 @@ from typing import Any
 
 from mcp import Client
 
-from AgentOperatingSystem import AgentOperatingSystem, AOSConfig, BaseAgent, Context, Event
+from AgentOperatingSystem import Action, Agent, AgentOperatingSystem, AOSConfig, BaseAgent, Context, Event
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.server import make_server
 
@@ -35,6 +35,29 @@ async def test_without_agents_it_reads_and_leaves_what_waits_to_a_host_that_has_
         await aos.lifecycle.control(AgentId("counter"), "resume")
         assert await aos.process_event({"type": "t", "agent": "counter"}) == 3
         assert (await aos.quarantine.list("default")).items == ()
+
+
+class Adder(Agent):
+    @Action("add")
+    async def add(self, a: int, b: int = 1) -> int:
+        """Adds."""
+        return a + b
+
+
+async def test_actions_are_listed_and_run_with_checked_input(tmp_path: Path) -> None:
+    async with AgentOperatingSystem(AOSConfig(data_dir=tmp_path)) as aos, Client(make_server(aos)) as client:
+        await aos.register_agent(Adder)
+        (kind,) = (await client.call_tool("list_agents", {})).structured_content["types"]
+        assert (kind["actions"]["add"]["about"], kind["actions"]["add"]["input"]["required"]) == ("Adds.", ["a"])
+        asked = {"agent": "adder", "action": "add", "input": {"a": 2}, "id": "k"}
+        for _ in range(2):
+            told = (await client.call_tool("run_action", asked)).structured_content
+            assert told == {"agent": "adder", "source": "/mcp", "id": "k", "status": "done", "result": 3}
+        for wrong, why in (({"input": {"a": "x"}}, "invalid-input: add: a"), ({"action": "sub"}, "not-found")):
+            refused = await client.call_tool("run_action", asked | wrong | {"id": "other"})
+            assert refused.is_error
+            assert why in str(refused.content[0])
+        assert len((await aos.context_server("adder").history()).items) == 1
 
 
 async def test_the_page_names_every_tool_and_resource(tmp_path: Path) -> None:
