@@ -65,9 +65,7 @@ class Kernel:
             try:
                 awake = await self._awaken(turn.agent)  # 1  the head and its ETag: no read while it is warm
                 commits = self._opened(awake, turn, applied, paid)
-                await self._handle(
-                    awake, commits, turn, applied, look=race > 0
-                )  # 2, 3  drop what is applied, handle the rest
+                await self._handle(awake, commits, turn, applied, race)  # 2, 3  drop what is applied, handle the rest
                 await commits.pay()  # what was committed before leaves before what comes now
                 relayed = await self._commit(awake, commits, turn)  # 4  THE COMMIT. Before it nothing has happened;
                 break  #                                                   after it everything has.
@@ -148,11 +146,11 @@ class Kernel:
         return Commits(parts, awake, work, pay, partial(self.outcomes.tell, turn.agent))
 
     async def _handle(
-        self, awake: Awake, commits: Commits, turn: Turn, applied: dict[str, EventRow], *, look: bool
+        self, awake: Awake, commits: Commits, turn: Turn, applied: dict[str, EventRow], race: int
     ) -> None:
         """Runs the handler on each event in hand; the next one sees the uncommitted state of the one before."""
         work = commits.work
-        arrivals = await self._arrivals(awake, turn, applied, look=look or turn.deliveries > 1)
+        arrivals = await self._arrivals(awake, turn, applied, look=race > 0 or turn.deliveries > 1)
         rings = len(arrivals) < len(turn.messages) and any(message.kind is Kind.DOORBELL for message in turn.messages)
         for case in await intake(self.parts.store, work, arrivals, applied, rings=rings, broken=awake.broken):
             await self._handling.handle(awake, commits, case)
