@@ -1,7 +1,7 @@
 """Cancelling an event, wherever it is."""
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -21,7 +21,7 @@ WORKER = AgentId("worker")
 class Worker(BaseAgent):
     """Does what its event says."""
 
-    begun: list[str] = []
+    begun: ClassVar[list[str]] = []
 
     async def on_event(self, event: Event, context: Context) -> Any:
         Worker.begun.append(event.id)
