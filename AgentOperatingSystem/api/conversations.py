@@ -1,5 +1,7 @@
 """An agent's conversations: the list, what was said in one, and its deletion."""
 
+from typing import Any
+
 import msgspec
 from fastapi import APIRouter, Query, Response
 
@@ -40,7 +42,7 @@ class ToolCallView(msgspec.Struct, frozen=True):
 
     id: str
     tool: str
-    arguments: dict[str, object]
+    arguments: dict[str, Any]
 
 
 class MessageView(msgspec.Struct, frozen=True):

@@ -37,8 +37,10 @@ class Connection(Protocol):
         """
         ...
 
-    def stream(self, path: str, query: Query) -> Iterator[StreamEvent]:
-        """Server-sent events as they come, until the server ends the stream."""
+    def stream(
+        self, path: str, query: Query, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Iterator[StreamEvent]:
+        """Server-sent events as they come, until the server ends the stream; what answers `body` where there is one."""
         ...
 
     def close(self) -> None:

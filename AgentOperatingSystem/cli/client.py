@@ -5,7 +5,7 @@ transport, inside of this process.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,10 +49,17 @@ class Client:
             )
         return Answer(response.status_code, self._document(response))
 
-    def stream(self, path: str, query: Query) -> Iterator[StreamEvent]:
+    def stream(
+        self, path: str, query: Query, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Iterator[StreamEvent]:
+        sent: dict[str, Any] = {"headers": {"Accept": "text/event-stream", **(headers or {})}}
+        if body is not None:
+            sent["content"] = _encoded(body)
+            sent["headers"]["Content-Type"] = "application/json"
+        method = "GET" if body is None else "POST"
         with (
             self._translated(_STREAM.read or 0.0),
-            self._http.stream("GET", path, params=_given(query), timeout=_STREAM) as response,
+            self._http.stream(method, path, params=_given(query), timeout=_STREAM, **sent) as response,
         ):
             if response.status_code != 200:
                 response.read()

@@ -4,7 +4,7 @@ Commands ask for places of the HTTP API. Where no server runs on this machine, t
 same API inside of this process, over the files that the server would use (`direct`): one client, two transports.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -53,10 +53,10 @@ class System:
         """Has something removed, and answers what it was."""
         return self._request("DELETE", place).document
 
-    def stream(self, place: Place) -> Iterator[StreamEvent]:
-        """Server-sent events, until the server ends the stream."""
+    def stream(self, place: Place, body: Any = None, headers: Mapping[str, str] | None = None) -> Iterator[StreamEvent]:
+        """Server-sent events, until the server ends the stream; the answer to `body` where there is one."""
         try:
-            yield from self._connection.stream(*place)
+            yield from self._connection.stream(*place, body, headers)
         except NobodyListens as error:
             self._check_direct(error, may_create=False)
             raise

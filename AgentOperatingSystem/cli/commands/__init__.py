@@ -2,6 +2,7 @@
 
 from AgentOperatingSystem.cli.commands import (  # noqa: I001  # the order is that of the help
     events as events,
+    chat as chat,
     actions as actions,
     agents as agents,
     control as control,
