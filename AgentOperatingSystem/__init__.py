@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     from AgentOperatingSystem.agents.actions import Action
     from AgentOperatingSystem.agents.agent import Agent
     from AgentOperatingSystem.agents.base_agent import BaseAgent, RestartPolicy, on_failure
+    from AgentOperatingSystem.agents.coder_agent import CoderAgent
     from AgentOperatingSystem.agents.context import Context
+    from AgentOperatingSystem.agents.intelligence_agent import IntelligenceAgent
     from AgentOperatingSystem.agents.memory import Memory
+    from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
+    from AgentOperatingSystem.agents.purpose_driven_agent import PurposeDrivenAgent
+    from AgentOperatingSystem.agents.team import AgentTeam
     from AgentOperatingSystem.config import AOSConfig
     from AgentOperatingSystem.errors import AOSError, EventFailed, Quarantine, Retryable, Terminal, Unavailable
     from AgentOperatingSystem.events import Event
@@ -30,12 +35,17 @@ _HOME = {
     "Agent": "agents.agent",
     "AgentId": "ids",
     "AgentOperatingSystem": "agent_operating_system",
+    "AgentTeam": "agents.team",
     "BaseAgent": "agents.base_agent",
+    "CoderAgent": "agents.coder_agent",
     "Context": "agents.context",
     "ContextMCPServer": "mcp.context_server",
     "Event": "events",
     "EventFailed": "errors",
+    "IntelligenceAgent": "agents.intelligence_agent",
     "Memory": "agents.memory",
+    "PerpetualAgent": "agents.perpetual_agent",
+    "PurposeDrivenAgent": "agents.purpose_driven_agent",
     "Quarantine": "errors",
     "RestartPolicy": "agents.base_agent",
     "Retryable": "errors",
@@ -52,12 +62,17 @@ __all__ = [
     "Agent",
     "AgentId",
     "AgentOperatingSystem",
+    "AgentTeam",
     "BaseAgent",
+    "CoderAgent",
     "Context",
     "ContextMCPServer",
     "Event",
     "EventFailed",
+    "IntelligenceAgent",
     "Memory",
+    "PerpetualAgent",
+    "PurposeDrivenAgent",
     "Quarantine",
     "RestartPolicy",
     "Retryable",

@@ -1,4 +1,4 @@
-"""The specification's rows 5, 43, 46 to 49, 55 and 56: agents that think, teams, purpose.
+"""The specification's rows 5, 43, 46 to 49, 51, 53, 55 and 56: agents that think, teams, purpose.
 
 Each test names its row. Where a row prints code, the code is taken from the specification's text.
 """
@@ -10,9 +10,15 @@ import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.conditions import MaxMessageTermination, TextMessageTermination
 
-from AgentOperatingSystem.agents import AgentTeam, BaseAgent, PerpetualAgent, PurposeDrivenAgent, conditions
+import AgentOperatingSystem
+from AgentOperatingSystem.agents import AgentTeam, BaseAgent, CoderAgent, PerpetualAgent, PurposeDrivenAgent, conditions
 from AgentOperatingSystem.agents.autogen import ModelClient
+from AgentOperatingSystem.errors import SandboxUnavailable
+from AgentOperatingSystem.ml.messages import ToolCall
 from AgentOperatingSystem.ml.scripted import ScriptedModel
+from AgentOperatingSystem.tools.sandbox.running import sandboxes
+from examples.boardroom import agents as boardroom
+from tests.cages import skip_without_sandbox
 from tests.spec.systems import Execute, system
 
 VERDICT = '{"aligned": true, "reason": "It looks far ahead."}'
@@ -90,6 +96,37 @@ async def test_rows_46_and_48_the_snippets_team_finishes_and_returns_messages(
         termination_condition=condition,
     )
     assert [source for source, _ in spoken(left["result"])] == ["user", *speakers]
+
+
+async def test_rows_46_and_51_the_snippet_s_coder_runs_what_it_writes(execute: Execute) -> None:
+    try:
+        await sandboxes().check()
+    except SandboxUnavailable as error:
+        skip_without_sandbox(error)
+    model = ScriptedModel([ToolCall("1", "run_python", {"code": "print('Good day')"}), "It prints: Good day"])
+    left = await execute(
+        "agent_team",
+        after='result = await team.run(task="A greeting.")',
+        perpetual_agent=PerpetualAgent([], "Review.", model=ScriptedModel(["Write it."])),
+        coder_agent=CoderAgent(name="coder", model=model),
+        termination_condition=TextMessageTermination("coder"),
+    )
+    assert spoken(left["result"])[-1] == ("coder", "It prints: Good day")
+    assert "Good day" in model.requests[1].messages[-1].text
+
+
+# --- 51 CoderAgent, 53 IntelligenceAgent, 55 business agents ------------------------------------------------------
+
+
+def test_rows_51_and_53_the_names_are_those_of_the_specification() -> None:
+    assert issubclass(AgentOperatingSystem.CoderAgent, PerpetualAgent)
+    assert issubclass(AgentOperatingSystem.IntelligenceAgent, PurposeDrivenAgent)
+
+
+def test_row_55_the_business_agents_of_the_example_say_who_they_are() -> None:
+    ceo = boardroom.CEOAgent()
+    assert (ceo.agent_id, ceo.purpose, ceo.adapter_name) == ("ceo", "Strategic oversight", "ceo")
+    assert all(issubclass(each, PurposeDrivenAgent) for each in (boardroom.CFOAgent, boardroom.CTOAgent))
 
 
 # --- 47 round robin, 49 members at run time -----------------------------------------------------------------------
