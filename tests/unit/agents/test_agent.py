@@ -135,6 +135,23 @@ async def test_knowledge_is_in_the_events_commit_and_survives_a_restart(tmp_path
         assert await agent.memory.size() == len('trees{"oak":1}stones[2]')
 
 
+async def test_a_failed_try_has_stored_nothing(tmp_path: Path) -> None:
+    class Diarist(Agent):
+        tries = 0
+
+        @Action("note")
+        async def note(self) -> None:
+            self.tries += 1
+            self.memory.store_knowledge(f"try {self.tries}", self.tries)
+            if self.tries < 3:
+                raise Retryable("once more", 0.01)
+
+    diarist = Diarist()
+    async with system(tmp_path, diarist) as aos:
+        await tell(aos, "diarist", None, type="action.note")
+        assert await diarist.memory.query() == [Knowledge("try 3", 3)]
+
+
 async def test_the_size_is_kept_and_the_oldest_makes_room(tmp_path: Path) -> None:
     async with system(tmp_path, Librarian) as aos:
         for number in range(30):

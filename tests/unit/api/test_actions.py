@@ -39,7 +39,7 @@ async def test_they_are_listed(adder: httpx2.AsyncClient) -> None:
 
 
 async def test_one_is_done_once_and_its_status_is_tracked(adder: httpx2.AsyncClient) -> None:
-    asked = {"headers": {"Idempotency-Key": "k-1"}, "params": {"wait": 5, "source": "/desk", "key": "x"}}
+    asked: Any = {"headers": {"Idempotency-Key": "k-1"}, "params": {"wait": 5, "source": "/desk", "key": "x"}}
     first = await adder.post(f"{ACTIONS}/add", json={"a": 2}, **asked)
     again = await adder.post(f"{ACTIONS}/add", json={"a": 2}, **asked)
     assert (first.status_code, first.json()["status"], first.json()["result"]) == (200, "done", 3)
