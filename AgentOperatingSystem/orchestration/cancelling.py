@@ -7,12 +7,13 @@ is done, and its steps stay for whoever looks.
 from AgentOperatingSystem.errors import Conflict, Duplicate, IllegalTransition, UnknownEvent
 from AgentOperatingSystem.events import Event, event_message
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.control import RACES_MAX, commit_and_ring
 from AgentOperatingSystem.orchestration.decisions import End
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.outside import change_event, let_go
 from AgentOperatingSystem.orchestration.parts import Parts
-from AgentOperatingSystem.orchestration.work import Case, Work
+from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.records import ENDS, EventRow, Status
 
 

@@ -11,8 +11,9 @@ import msgspec
 
 from AgentOperatingSystem.errors import AOSError
 from AgentOperatingSystem.orchestration.awake import Awake
+from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.parts import Parts
-from AgentOperatingSystem.orchestration.work import Case, Work
+from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.records import Change, EventRow, Row
 
 ROWS_MAX = 90

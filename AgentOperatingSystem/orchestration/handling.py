@@ -18,6 +18,7 @@ from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.mcp.context_server import UnderWay
 from AgentOperatingSystem.observability import metrics
 from AgentOperatingSystem.orchestration.awake import INTERRUPTED, Awake, Running, Watch
+from AgentOperatingSystem.orchestration.cases import Case, reply_to
 from AgentOperatingSystem.orchestration.commits import Commits
 from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, after_failure
 from AgentOperatingSystem.orchestration.intake import read_timer
@@ -25,7 +26,7 @@ from AgentOperatingSystem.orchestration.journal import Journal
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.steps import Fenced, Halted, Steps, end_early
 from AgentOperatingSystem.orchestration.waits import answers_a_wait, hand_over
-from AgentOperatingSystem.orchestration.work import Case, Work, reply_to
+from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.records import Row, Status
 
 _log = logging.getLogger(__name__)

@@ -12,8 +12,9 @@ from AgentOperatingSystem.agents.steps import WAIT
 from AgentOperatingSystem.agents.timers import TIMER, Timer, due_runs, tick
 from AgentOperatingSystem.errors import AOSError
 from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.decisions import End, why_hold
-from AgentOperatingSystem.orchestration.work import Case, Work
+from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.ports import AgentStore
 from AgentOperatingSystem.storage.records import EventRow, Row
 

@@ -17,6 +17,7 @@ from AgentOperatingSystem.agents.steps import WAIT, Call, Done, Run, Step, StepK
 from AgentOperatingSystem.errors import AOSError, HandlerError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.observability import metrics
+from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.commits import Commits
 from AgentOperatingSystem.orchestration.decisions import describe
 from AgentOperatingSystem.orchestration.ledger import (
@@ -31,7 +32,6 @@ from AgentOperatingSystem.orchestration.ledger import (
     why_not,
 )
 from AgentOperatingSystem.orchestration.recording import Recorder
-from AgentOperatingSystem.orchestration.work import Case
 from AgentOperatingSystem.storage.records import Status
 
 _replace = msgspec.structs.replace

@@ -17,13 +17,14 @@ from AgentOperatingSystem.messaging.ports import Turn
 from AgentOperatingSystem.observability import metrics
 from AgentOperatingSystem.orchestration.awake import Awake, Warm, Watch
 from AgentOperatingSystem.orchestration.bells import Ring, bells_again
+from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.commits import Commits
 from AgentOperatingSystem.orchestration.handling import Handling, Interrupted
 from AgentOperatingSystem.orchestration.intake import intake
 from AgentOperatingSystem.orchestration.outcomes import Outcomes
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.registry import AgentType
-from AgentOperatingSystem.orchestration.work import Case, Work
+from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.records import EventRow
 
 RACES_MAX = 20

@@ -11,10 +11,11 @@ from AgentOperatingSystem.agents.steps import WAIT
 from AgentOperatingSystem.agents.timers import TIMER
 from AgentOperatingSystem.errors import Conflict, UnknownEvent
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.control import RACES_MAX, commit_and_ring
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.parts import Parts
-from AgentOperatingSystem.orchestration.work import HELD, Case, Work
+from AgentOperatingSystem.orchestration.work import HELD, Work
 from AgentOperatingSystem.storage.records import EventRow, Row, Status
 
 Decide = Callable[[Work, Case, EventRow], Awaitable[None]]

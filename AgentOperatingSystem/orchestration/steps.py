@@ -10,13 +10,14 @@ from AgentOperatingSystem.agents.steps import STEP
 from AgentOperatingSystem.errors import Conflict, Duplicate, StoreUnavailable
 from AgentOperatingSystem.events import encode
 from AgentOperatingSystem.orchestration.awake import HALTED, Watch
+from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.commits import Commits
 from AgentOperatingSystem.orchestration.journal import Journal
 from AgentOperatingSystem.orchestration.ledger import Aside, GoesOn, Overtaken, Waits
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.recording import Recorder
 from AgentOperatingSystem.orchestration.waits import expiry
-from AgentOperatingSystem.orchestration.work import Case, Work
+from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.records import Row
 
 MARGIN = 0.8

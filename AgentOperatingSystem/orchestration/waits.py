@@ -12,9 +12,10 @@ from AgentOperatingSystem.agents.asking import REPLY
 from AgentOperatingSystem.agents.steps import STEP, WAIT, Step, StepStatus
 from AgentOperatingSystem.agents.timers import TIMER, Timer
 from AgentOperatingSystem.events import Event, encode
+from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.decisions import End
 from AgentOperatingSystem.orchestration.parts import Parts
-from AgentOperatingSystem.orchestration.work import HELD, Case, Work
+from AgentOperatingSystem.orchestration.work import HELD, Work
 from AgentOperatingSystem.storage.records import EventRow, Row, Status
 
 EXPIRED = "aos.wait.expired"

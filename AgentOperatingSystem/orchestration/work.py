@@ -21,7 +21,7 @@ from AgentOperatingSystem.events import (
     event_message,
     publication_message,
 )
-from AgentOperatingSystem.ids import AgentId, message_id
+from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, Rules, order_of
 from AgentOperatingSystem.orchestration.routes import share_credits
 from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head, Row, Status
@@ -30,40 +30,6 @@ HELD = "its conversation waits for an answer"
 EVERY = "*"
 """Stands among the conversations that wait where all do: the agent's order is strict."""
 _replace = msgspec.structs.replace
-
-
-class Case:
-    """One event in hand: a new arrival (`row` is None) or one that was parked."""
-
-    __slots__ = ("carried", "event", "fingerprint", "key", "row")
-
-    def __init__(
-        self,
-        event: Event,
-        row: EventRow | None = None,
-        key: str = "",
-        fingerprint: str = "",
-        *,
-        carried: bool = False,
-    ) -> None:
-        self.event = event
-        self.carried = carried
-        """Whether a message of this turn carries it, which is delivered again if the turn is not settled."""
-        self.row = row
-        self.key = row.key if row is not None else key or event.key
-        self.fingerprint = fingerprint
-
-    @property
-    def message_id(self) -> str:
-        """The id of the message that carries it, or would."""
-        agent = self.event.agent
-        assert agent is not None
-        return message_id(agent.partition, self.key, self.event.generation)
-
-    @property
-    def attempt(self) -> int:
-        """Which try this is; 1 is the first."""
-        return (self.row.attempts if self.row else 0) + 1
 
 
 class Work:
@@ -146,17 +112,11 @@ class Work:
         becomes of this host. Committed at once, with all that the turn did before.
         """
         row = case.row
-        claimed = EventRow(
-            key=case.key,
-            event=case.event,
-            fingerprint=row.fingerprint if row else case.fingerprint,
-            status=Status.PARKED,
+        claimed = _replace(
+            self._written(case, Status.PARKED, "in hand"),
             order=row.order if row else self._place(case.event),
             blocking=True,
-            reason="in hand",
             attempts=row.attempts if row else 0,
-            version=self.head.version + 1,
-            accepted_at=row.accepted_at if row else self.now,
             began_at=(row.began_at if row else 0.0) or self.now,
             claims=(row.claims if row else 0) + 1,
             claimed_at=self.now,
@@ -302,49 +262,17 @@ class Work:
         if outputs and not case.carried:
             self.unrelayed.append(case.key)
         self._handled += status is not Status.QUARANTINED
-        row = self._row(case)
-        self._keep(
-            case,
-            EventRow(
-                key=case.key,
-                event=case.event,
-                fingerprint=row.fingerprint if row else case.fingerprint,
-                status=status,
-                reason=reason,
-                order=row.order if row else 0,
-                attempts=case.attempt,
-                result=result,
-                outputs=outputs,
-                version=self.head.version + 1,
-                accepted_at=row.accepted_at if row else self.now,
-                finished_at=self.now,
-                began_at=row.began_at if row else 0.0,
-                claims=row.claims if row else 0,
-            ),
-        )
+        self._leave(case)
+        ended = self._written(case, status, reason)
+        self._keep(case, _replace(ended, result=result, outputs=outputs, finished_at=self.now))
 
     def _park(self, case: Case, reason: str, *, due: float, blocking: bool, attempts: int) -> None:
         """The row of an event that waits in the mailbox."""
-        row = self._row(case)
+        self._leave(case)
         self._backlog += blocking
-        self._keep(
-            case,
-            EventRow(
-                key=case.key,
-                event=case.event,
-                fingerprint=row.fingerprint if row else case.fingerprint,
-                status=Status.PARKED,
-                reason=reason,
-                order=row.order if row else self._place(case.event),
-                blocking=blocking,
-                due=due,
-                attempts=attempts,
-                version=self.head.version + 1,
-                accepted_at=row.accepted_at if row else self.now,
-                began_at=row.began_at if row else 0.0,
-                claims=row.claims if row else 0,
-            ),
-        )
+        order = case.row.order if case.row else self._place(case.event)
+        parked = self._written(case, Status.PARKED, reason)
+        self._keep(case, _replace(parked, order=order, blocking=blocking, due=due, attempts=attempts))
 
     def _put_aside(
         self,
@@ -356,32 +284,37 @@ class Work:
         outputs: tuple[Message, ...] = (),
     ) -> None:
         """The row of an event that has steps, and that nothing in the mailbox queues behind."""
-        row = self._row(case)
-        assert row is not None, "an event with steps has been claimed"
-        aside = _replace(
-            row,
+        self._leave(case)
+        assert case.row is not None, "an event with steps has been claimed"
+        aside = _replace(self._written(case, status, reason), attempts=case.row.attempts)
+        self._keep(case, _replace(aside, due=due, waits=waits, outputs=outputs))
+
+    def _written(self, case: Case, status: Status, reason: str) -> EventRow:
+        """The event's row as this turn leaves it, with what it had before that is still true."""
+        row = case.row
+        return EventRow(
+            key=case.key,
             event=case.event,
+            fingerprint=row.fingerprint if row else case.fingerprint,
             status=status,
             reason=reason,
-            blocking=False,
-            due=due,
-            waits=waits,
-            outputs=outputs,
-            claimed_at=0.0,
+            order=row.order if row else 0,
+            attempts=case.attempt,
             version=self.head.version + 1,
+            accepted_at=row.accepted_at if row else self.now,
+            began_at=row.began_at if row else 0.0,
+            claims=row.claims if row else 0,
         )
-        self._keep(case, aside)
 
     def _place(self, event: Event) -> int:
         self._next_order += 1
         return order_of(self._next_order, event.priority, self.strict, self.rules)
 
-    def _row(self, case: Case) -> EventRow | None:
-        """The row that the event has already; it no longer counts as waiting."""
+    def _leave(self, case: Case) -> None:
+        """Where the event was parked, it no longer counts as waiting."""
         if case.row is not None:
             self._backlog -= case.row.blocking
             self._in_hand -= case.row.claimed_at > 0 and self._in_hand > 0
-        return case.row
 
     def _keep(self, case: Case, row: EventRow) -> None:
         self.touched = True
@@ -416,24 +349,3 @@ class Work:
 
 def _message(event: Event) -> Message:
     return event_message(event) if event.agent is not None else publication_message(event)
-
-
-def reply_to(case: Case, agent: AgentId, result: Any, now: float) -> Event | None:
-    """The `aos.reply` that a request's sender gets, where it asked for one."""
-    to = case.event.reply_to
-    if to is None:
-        return None
-    return Event(
-        id=f"{case.key}-reply",
-        source=f"/agents/{agent}",
-        type="aos.reply",
-        time=now,
-        data=result,
-        agent=to,
-        tenant=to.tenant,
-        causation=case.event.id,
-        correlation=case.event.correlation,
-        conversation=case.event.conversation,
-        traceparent=case.event.traceparent,
-        hops=case.event.hops + 1,
-    )

@@ -1,0 +1,62 @@
+"""One event in a turn's hand, and what its sender gets for an answer. Made by the kernel, read by all who handle it."""
+
+from typing import Any
+
+from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.ids import AgentId, message_id
+from AgentOperatingSystem.storage.records import EventRow
+
+
+class Case:
+    """One event in hand: a new arrival (`row` is None) or one that was parked."""
+
+    __slots__ = ("carried", "event", "fingerprint", "key", "row")
+
+    def __init__(
+        self,
+        event: Event,
+        row: EventRow | None = None,
+        key: str = "",
+        fingerprint: str = "",
+        *,
+        carried: bool = False,
+    ) -> None:
+        self.event = event
+        self.carried = carried
+        """Whether a message of this turn carries it, which is delivered again if the turn is not settled."""
+        self.row = row
+        self.key = row.key if row is not None else key or event.key
+        self.fingerprint = fingerprint
+
+    @property
+    def message_id(self) -> str:
+        """The id of the message that carries it, or would."""
+        agent = self.event.agent
+        assert agent is not None
+        return message_id(agent.partition, self.key, self.event.generation)
+
+    @property
+    def attempt(self) -> int:
+        """Which try this is; 1 is the first."""
+        return (self.row.attempts if self.row else 0) + 1
+
+
+def reply_to(case: Case, agent: AgentId, result: Any, now: float) -> Event | None:
+    """The `aos.reply` that a request's sender gets, where it asked for one."""
+    to = case.event.reply_to
+    if to is None:
+        return None
+    return Event(
+        id=f"{case.key}-reply",
+        source=f"/agents/{agent}",
+        type="aos.reply",
+        time=now,
+        data=result,
+        agent=to,
+        tenant=to.tenant,
+        causation=case.event.id,
+        correlation=case.event.correlation,
+        conversation=case.event.conversation,
+        traceparent=case.event.traceparent,
+        hops=case.event.hops + 1,
+    )
