@@ -17,6 +17,7 @@ from AgentOperatingSystem.agents.perpetual_agent import SYSTEM_MESSAGE, Perpetua
 from AgentOperatingSystem.agents.roles import Role, check_roles, selection, speaking
 from AgentOperatingSystem.agents.rosters import fitted, is_said
 from AgentOperatingSystem.agents.thinking import model_of
+from AgentOperatingSystem.agents.threads import bounded
 from AgentOperatingSystem.errors import ConfigurationError, InvalidAgentId, Terminal
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ml.ports import ModelProvider
@@ -25,6 +26,7 @@ JOIN = "team.join"
 LEAVE = "team.leave"
 TURNS_MAX = 100
 """Turns after which a team stops whose condition was never met, where it names no `turns_max`."""
+CONVERSATION_TOKENS_MAX = 32_000
 
 
 class Newcomer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -61,6 +63,9 @@ class AgentTeam(BaseAgent):
     MagenticOne's orchestrator. An event's result is `{"text", "stop_reason", "messages", "input_tokens",
     "output_tokens"}`.
 
+    Its conversation is cut after an event that made it longer than `conversation_tokens_max` (estimated), to half of
+    that; an extract stands for the rest.
+
     Members change between events: `team.join` (data as `Newcomer`) and `team.leave` (`{"name": …}`) are kept with the
     state; `add_member` and `remove_member` change what the code says. A new member reads the whole conversation before
     it first speaks. Members' roles (`agents/roles.py`) say who speaks, and after whom. Raises `ConfigurationError`
@@ -82,6 +87,7 @@ class AgentTeam(BaseAgent):
         model: str | ModelProvider = "",
         tools: Sequence[Any] = (),
         options: dict[str, Any] | None = None,
+        conversation_tokens_max: int = CONVERSATION_TOKENS_MAX,
     ) -> None:
         super().__init__(agent_id)
         self.name = checked_name(name or autogen_name(self.agent_id))
@@ -92,6 +98,7 @@ class AgentTeam(BaseAgent):
         self.turns_max = turns_max
         self.termination_condition = termination_condition
         self.options = dict(options or {})
+        self.conversation_tokens_max = conversation_tokens_max
         self._group: Any = None
         self._saved: Any = None
         self._check()
@@ -143,9 +150,9 @@ class AgentTeam(BaseAgent):
         if group is None or saved is not self._saved:
             group = await self._built()
         answer: Answer = await group.run(task)
-        self.state.autogen = self._saved = answer.state
+        self.state.autogen = self._saved = bounded(answer.state, self.conversation_tokens_max)
         self.state.names = list(group.names)
-        self._group = group
+        self._group = group if self._saved is answer.state else None  # what was cut is forgotten by all
         return answer
 
     async def _built(self) -> Any:
