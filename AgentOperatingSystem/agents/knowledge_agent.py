@@ -5,9 +5,6 @@ it is held to the passages that were found. What was found is a step of the even
 same and pays nothing.
 """
 
-import asyncio
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,10 +22,11 @@ from AgentOperatingSystem.agents.citations import (
     citations_of,
     is_unknown,
 )
+from AgentOperatingSystem.agents.ingestion import Ingest, ingest
 from AgentOperatingSystem.agents.minds import MindSpec, task_of
 from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
 from AgentOperatingSystem.agents.thinking import model_of
-from AgentOperatingSystem.errors import InvalidInput, NotFound
+from AgentOperatingSystem.errors import InvalidInput
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.knowledge.base import KnowledgeBase
 from AgentOperatingSystem.knowledge.records import DEFAULT_COLLECTION, Added
@@ -40,24 +38,7 @@ from AgentOperatingSystem.tools.records import Effect
 
 INGEST, REMOVE = "knowledge.ingest", "knowledge.remove"
 PASSAGES = 6
-FILE_BYTES_MAX = 20 << 20
 _NO_MODEL = "No model is configured, so these are the passages that were found, as they are:"
-
-
-class Ingest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The data of `knowledge.ingest`: exactly one of `text`, `url`, `path` and `content`."""
-
-    source: str = ""
-    """The document's name; that of the file or the address where it is empty."""
-    text: str = ""
-    url: str = ""
-    path: str = ""
-    """Below the agent's `folder`."""
-    content: str = ""
-    """The bytes of a file in base64; `name` or `media_type` says which format it has."""
-    name: str = ""
-    media_type: str = ""
-    title: str = ""
 
 
 class Remove(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,19 +115,8 @@ class KnowledgeAgent(PerpetualAgent):
         return await self.answer(_data(event, Asked) if isinstance(event.data, dict) else Asked(task_of(event)))
 
     async def ingest(self, given: Ingest) -> Added:
-        """Keeps a document. Raises `InvalidInput`, `NotFound`, and what the reader and the knowledge base raise."""
-        if sum(bool(each) for each in (given.text, given.url, given.path, given.content)) != 1:
-            raise InvalidInput("knowledge.ingest: give exactly one of text, url, path and content")
-        base, source = self.knowledge, given.source or given.url or given.path or given.name
-        if not source:
-            raise InvalidInput("knowledge.ingest: give the document a name, as source")
-        if given.text:
-            return await base.add_text(source, given.text, self.collection, title=given.title)
-        if given.url:
-            return await base.add_url(given.url, self.collection)
-        content = await asyncio.to_thread(self._file, given.path) if given.path else _bytes(given.content)
-        name = given.name or given.path or source
-        return await base.add_bytes(source, content, self.collection, name=name, media_type=given.media_type)
+        """Keeps a document. Raises as `ingestion.ingest` does."""
+        return await ingest(self.knowledge, given, self.collection, self.folder)
 
     async def remove(self, given: Remove) -> dict[str, Any]:
         """Removes documents, or all of them; answers `{"removed"}`, the sources."""
@@ -190,33 +160,12 @@ class KnowledgeAgent(PerpetualAgent):
         found = await search() if context is None else await context.step("search", search)
         return msgspec.convert(found, list[Citation])
 
-    def _file(self, path: str) -> bytes:
-        """A file below the agent's folder, links followed first."""
-        if not self.folder:
-            raise InvalidInput(f"{self.agent_id} reads no files: give it a folder=, or send the file's content")
-        root = Path(self.folder).resolve()
-        file = (root / path).resolve()
-        if not file.is_relative_to(root):
-            raise InvalidInput(f"path {path[:200]!r} leads out of the agent's folder")
-        if not file.is_file():
-            raise NotFound(f"there is no file {path[:200]!r} in the agent's folder")
-        if file.stat().st_size > FILE_BYTES_MAX:
-            raise InvalidInput(f"{path[:200]!r} is larger than {FILE_BYTES_MAX} bytes")
-        return file.read_bytes()
-
 
 def _data(event: Event, kind: type[Any]) -> Any:
     try:
         return msgspec.convert(event.data, kind)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"{event.type}: the data does not fit: {error}") from None
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise InvalidInput(f"knowledge.ingest: content is not base64: {error}") from None
 
 
 def _told(

@@ -110,9 +110,9 @@ class KnowledgeBase:
         document = await self._reader().read(content, name=name or source, media_type=media_type)
         return await self.add(source, document, collection)
 
-    async def add_url(self, url: str, collection: str = DEFAULT_COLLECTION) -> Added:
+    async def add_url(self, url: str, collection: str = DEFAULT_COLLECTION, *, source: str = "") -> Added:
         """Fetches a document from the public web and keeps it. Raises as `add` and the fetcher do."""
-        return await self.add(url, await self._reader().fetch(url), collection)
+        return await self.add(source or url, await self._reader().fetch(url), collection)
 
     # --- out ------------------------------------------------------------------------------------------------
 

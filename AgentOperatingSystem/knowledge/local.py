@@ -27,7 +27,7 @@ class LocalEmbedder:
     """An `Embedder` by rule and lexicon. Pure; takes about a millisecond for a page."""
 
     by_rarity = True
-    floor = 0.18
+    floor = 0.07
 
     @property
     def name(self) -> str:

@@ -77,16 +77,20 @@ def without(vectors: Vectors, present: Sequence[int], version: int) -> Vectors:
 def nearest(
     vectors: Vectors, question: Sequence[float], limit: int, only: Sequence[int] | None, by_rarity: bool
 ) -> list[tuple[int, float]]:
-    """Numbers and cosines, the nearest first; of equals, the one that was put in first."""
+    """Numbers and cosines, the nearest first; of equals, the one that was put in first.
+
+    By rarity, what stands beside the question's words in this collection ranks too; the cosine is the question's alone.
+    """
     asked = np.asarray(question, dtype=np.float32)
     if not vectors.numbers.size or not float(np.abs(asked).max()):
         return []
-    if by_rarity:
-        asked = _widened(vectors, asked * vectors.rarity)
-    products = np.concatenate([block @ asked for block in _blocks(vectors.matrix)])
+    direct = asked * vectors.rarity if by_rarity else asked
+    ranked = _widened(vectors, direct) if by_rarity else direct
+    both = np.stack([ranked, direct], axis=1)
+    products = np.concatenate([block @ both for block in _blocks(vectors.matrix)])
     power = _LENGTH_POWER if by_rarity else 1.0
-    scores = np.round(products / np.maximum(vectors.lengths, 1.0) ** power, _DIGITS)
-    cosines = products / np.maximum(vectors.lengths * float(np.linalg.norm(asked)), 1e-9)
+    scores = np.round(products[:, 0] / np.maximum(vectors.lengths, 1.0) ** power, _DIGITS)
+    cosines = products[:, 1] / np.maximum(vectors.lengths * float(np.linalg.norm(direct)), 1e-9)
     rows = np.arange(scores.size) if only is None else np.flatnonzero(np.isin(vectors.numbers, np.asarray(only)))
     best = rows[np.argsort(-scores[rows], kind="stable")[:limit]]
     return [(int(vectors.numbers[row]), round(float(cosines[row]), _DIGITS)) for row in best]
@@ -100,7 +104,7 @@ def _measured(version: int, epoch: int, numbers: npt.NDArray[np.int64], matrix: 
         block = matrix[start : start + _BLOCK_ROWS].astype(np.float32)
         lengths[start : start + _BLOCK_ROWS] = np.sqrt((block * block).sum(axis=1))
         having += np.count_nonzero(block, axis=0)
-    rarity = np.maximum(np.log((count + 1) / (having + 0.5)), 0.0).astype(np.float32)
+    rarity = np.maximum(np.log((count + 1) / (np.maximum(having, 1) + 0.5)), 0.0).astype(np.float32)
     step = max(1, -(-count // _NEIGHBOURS_MAX))
     return Vectors(version, epoch, numbers, matrix, lengths, rarity, _beside(matrix[::step], rarity))
 
