@@ -25,6 +25,7 @@ from AgentOperatingSystem.api import (
     control,
     conversations,
     health,
+    knowledge,
     openapi,
     quarantine,
     schedules,
@@ -48,6 +49,7 @@ ROUTERS = (
     schedules.router,
     quarantine.router,
     archive.router,
+    knowledge.router,
     stream.router,
     health.router,
 )

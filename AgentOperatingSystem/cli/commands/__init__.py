@@ -9,6 +9,7 @@ from AgentOperatingSystem.cli.commands import (  # noqa: I001  # the order is th
     schedules as schedules,
     quarantined as quarantined,
     archive as archive,
+    knowledge as knowledge,
     serving as serving,
     settings as settings,
     checks as checks,
