@@ -13,11 +13,11 @@ import msgspec
 from AgentOperatingSystem.agents.base_agent import current_context
 from AgentOperatingSystem.agents.minds import MindSpec, bridge, task_of
 from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
+from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import OFFLINE, ModelRequest
-from AgentOperatingSystem.ml.running import provider_of
 from AgentOperatingSystem.tools.sandbox.harness import Left, ProgramRun
 from AgentOperatingSystem.tools.sandbox.records import Sandbox
 from AgentOperatingSystem.tools.sandbox.run_python import TIMEOUT_SECONDS, RunPython, clipped, complaint_of
@@ -111,7 +111,7 @@ class CoderAgent(PerpetualAgent):
 
         Raises `Quarantine` where there is no sandbox, `Unavailable` while its service is down, and `ModelError`s.
         """
-        provider = provider_of(self.model)
+        provider = model_of(self.model)
         if provider.name == OFFLINE:
             said = (await provider.complete(ModelRequest.ask(task, instructions=self.instructions()))).text
             return Coded(task=task, ok=False, error=said, text=said)

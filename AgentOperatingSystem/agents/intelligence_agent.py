@@ -14,12 +14,12 @@ from AgentOperatingSystem.agents.base_agent import current_context
 from AgentOperatingSystem.agents.minds import bridge, task_of
 from AgentOperatingSystem.agents.purpose_driven_agent import PurposeDrivenAgent, Verdict
 from AgentOperatingSystem.agents.rationales import Analysis, Finding, finding, read, schema_of
+from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.errors import ContentFiltered, MalformedAnswer, NoModelConfigured
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ml.messages import ModelMessage, system, user
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import OFFLINE, ModelRequest
-from AgentOperatingSystem.ml.running import provider_of
 from AgentOperatingSystem.tools.base import Tool
 from AgentOperatingSystem.tools.function_tool import FunctionTool
 from AgentOperatingSystem.tools.records import ToolResult
@@ -101,7 +101,7 @@ class IntelligenceAgent(PurposeDrivenAgent):
         the other `ModelError`s.
         """
         found = [] if findings is None else findings
-        provider = provider_of(self.model)
+        provider = model_of(self.model)
         if self.tools and provider.name != OFFLINE:
             await self._gather(question, provider, found)
         asked = msgspec.json.encode({"question": question, "findings": found}).decode()
@@ -155,19 +155,29 @@ class IntelligenceAgent(PurposeDrivenAgent):
 
 
 class Noted(Tool):
-    """A tool whose every result is kept as a finding, under the label that the model sees with it."""
+    """A tool whose every result becomes a finding, those included that are read back when the event is tried again."""
 
     def __init__(self, inner: Tool, findings: list[Finding]) -> None:
         self.record = inner.record
+        self.effect = inner.effect
+        self.timeout_seconds = inner.timeout_seconds
         self._inner = inner
         self._findings = findings
 
-    async def call(self, arguments: Mapping[str, Any] | str) -> ToolResult:
+    async def call(
+        self, arguments: Mapping[str, Any] | str, *, idempotency_key: str = "", timeout_seconds: float | None = None
+    ) -> ToolResult:
         """As the tool itself answers."""
-        result = await self._inner.call(arguments)
-        found = finding(len(self._findings) + 1, self.record.name, arguments, result)
-        self._findings.append(found)
-        return ToolResult(content=f"[{found.label}] {result.content}", is_error=result.is_error)
+        return await self._inner.call(arguments, idempotency_key=idempotency_key, timeout_seconds=timeout_seconds)
+
+    async def happened(self, arguments: Mapping[str, Any], idempotency_key: str) -> ToolResult | None:
+        """As the tool itself says."""
+        return await self._inner.happened(arguments, idempotency_key)
+
+    def noted(self, arguments: Mapping[str, Any], result: ToolResult) -> None:
+        """Keeps the result as a finding."""
+        self._inner.noted(arguments, result)
+        self._findings.append(finding(len(self._findings) + 1, self.record.name, dict(arguments), result))
 
 
 def _noted(tool: Any, findings: list[Finding]) -> Any:

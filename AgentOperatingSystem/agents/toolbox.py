@@ -84,6 +84,8 @@ class Toolbox:
         about = {"source": self._owner, "call": f"{self._owner}-{self._calls}", "tool": name}
         progress.tell(progress.TOOL_CALL, **about, arguments=dict(arguments))
         result = await self._answered(name, arguments)
+        if isinstance(tool := self._tools.get(name), Tool):
+            tool.noted(arguments, result)
         progress.tell(progress.TOOL_RESULT, **about, content=result.content, is_error=result.is_error)
         return result
 

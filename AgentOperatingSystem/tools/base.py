@@ -78,6 +78,11 @@ class Tool:
             _log.info("tool %s failed", self.record.name, exc_info=True)
             return _error(f"{type(error).__name__}: {error}")
 
+    def noted(self, arguments: Mapping[str, Any], result: ToolResult) -> None:
+        """Told of each result that a model gets, whether the call was made now or is read back because its event is
+        tried again. Nothing by default; a tool that collects does it here.
+        """
+
     async def happened(self, arguments: Mapping[str, Any], idempotency_key: str) -> ToolResult | None:
         """Whether a call of unknown outcome has happened, by the tool's `verify` hook: its result, or None.
 
@@ -91,7 +96,13 @@ class Tool:
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """A call from Python: the value itself, or the exception. Raises `InvalidInput` for wrong arguments."""
-        return await self._run(self._signature.bound(args, kwargs))
+        return await self.invoke(args, kwargs)
+
+    async def invoke(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, timeout_seconds: float | None = None
+    ) -> Any:
+        """As a call from Python; `timeout_seconds` replaces the tool's own."""
+        return await self._run(self._signature.bound(args, kwargs), timeout_seconds)
 
     @property
     def _function(self) -> Callable[..., Any]:

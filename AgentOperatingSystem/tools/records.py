@@ -34,3 +34,4 @@ class ToolResult:
 
     content: str
     is_error: bool = False
+    detail: Any = None  # JSON for the tool's owner (`Tool.noted`); no model is shown it

@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 
 from AgentOperatingSystem import BaseAgent, Context, Event, Route, Terminal
 from AgentOperatingSystem.agents import PurposeDrivenAgent
+from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.errors import ContentFiltered, NoModelConfigured
 from AgentOperatingSystem.ml import ModelRequest
-from AgentOperatingSystem.ml.running import provider_of
 from examples.boardroom.votes import BALLOT, Decision, Vote, outcome_of, vote_of
 
 SUBMITTED, VOTE, DECIDED = "proposal.submitted", "proposal.vote", "board.decided"
@@ -48,7 +48,7 @@ class Director(PurposeDrivenAgent):
             json_schema=BALLOT,
         )
         try:
-            vote: dict[str, str] = (await provider_of(self.model).complete(request)).value()
+            vote: dict[str, str] = (await model_of(self.model).complete(request)).value()
         except NoModelConfigured as error:
             return {"vote": "none", "reasoning": str(error)}
         except ContentFiltered as error:

@@ -4,8 +4,13 @@ A `CoderAgent` has one; any other agent may be given `RunPython()`. What the pro
 failed program as an error.
 """
 
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
+
+import msgspec
 
 from AgentOperatingSystem.errors import (
     ConfigurationError,
@@ -17,7 +22,7 @@ from AgentOperatingSystem.errors import (
 )
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.tools.base import Tool
-from AgentOperatingSystem.tools.records import Effect
+from AgentOperatingSystem.tools.records import Effect, ToolResult
 from AgentOperatingSystem.tools.sandbox.harness import ProgramRun, run_program
 from AgentOperatingSystem.tools.sandbox.records import ExitReason, Sandbox
 from AgentOperatingSystem.tools.sandbox.running import OneSandbox, sandboxes
@@ -27,6 +32,7 @@ SHOWN_LENGTH_MAX = 8000
 COMPLAINT_LENGTH_MAX = 1500
 _START_SECONDS_MAX = 90.0
 """What a sandbox may take on top: waiting for a free one, starting it."""
+_ran: ContextVar[list[ProgramRun] | None] = ContextVar("ran", default=None)
 _HOW = {
     ExitReason.ERROR: "ended with an error",
     ExitReason.DEADLINE: "was stopped: it ran longer than its time limit",
@@ -40,9 +46,10 @@ _HOW = {
 class RunPython(Tool):
     """Runs programs for one agent, each in a new sandbox: the system's, or the one that is given.
 
-    `runs` keeps every program with what came of it, in the order in which they ended; after `runs_max` of them the
-    model is refused. Where no program can run, nothing is run and the event is quarantined with the reason; while the
-    service behind the sandbox is down or full, the agent backs off.
+    `runs` keeps every program that a mind has run with it, and what came of it, in the order in which they ended, those
+    included that are read back when an event is tried again; after `runs_max` of them the model is refused. Where no
+    program can run, nothing is run and the event is quarantined with the reason; while the service behind the sandbox
+    is down or full, the agent backs off.
     """
 
     name = "run_python"
@@ -62,7 +69,7 @@ class RunPython(Tool):
         self._agent = agent or AgentId("run_python")
         self._seconds = timeout_seconds
         self._runs_max = runs_max
-        self._begun = 0
+        self._in_flight = 0
 
     async def check(self) -> None:
         """Raises `Quarantine` where it is known already that no program will run."""
@@ -80,17 +87,37 @@ class RunPython(Tool):
         Args:
             code: The whole program.
         """
-        if self._runs_max is not None and self._begun >= self._runs_max:
+        if self._runs_max is not None and len(self.runs) + self._in_flight >= self._runs_max:
             raise InvalidInput(f"no run is left: {self._runs_max} programs were run for this task")
-        self._begun += 1
-        run = await self._ran(code)
-        self.runs.append(run)
+        self._in_flight += 1
+        try:
+            run = await self._ran(code)
+        finally:
+            self._in_flight -= 1
+        if (ran := _ran.get()) is not None:
+            ran.append(run)
         if not run.ok:
             raise InvalidInput(complaint_of(run))
         told = {"printed": clipped(run.stdout, SHOWN_LENGTH_MAX), "result": run.result}
         if run.stderr:
             told["errors"] = run.stderr[-COMPLAINT_LENGTH_MAX:]
         return told | ({"files": {file.name: file.size_bytes for file in run.files}} if run.files else {})
+
+    async def call(
+        self, arguments: Mapping[str, Any] | str, *, idempotency_key: str = "", timeout_seconds: float | None = None
+    ) -> ToolResult:
+        """As every tool; the result's detail is the program's run, files included."""
+        ran: list[ProgramRun] = []
+        token = _ran.set(ran)
+        try:
+            result = await super().call(arguments, idempotency_key=idempotency_key, timeout_seconds=timeout_seconds)
+        finally:
+            _ran.reset(token)
+        return replace(result, detail=msgspec.to_builtins(ran)) if ran else result
+
+    def noted(self, arguments: Mapping[str, Any], result: ToolResult) -> None:
+        """Keeps the run."""
+        self.runs += msgspec.convert(result.detail or [], list[ProgramRun])
 
     async def _ran(self, code: str) -> ProgramRun:
         try:

@@ -40,6 +40,18 @@ class NoSandbox:
         raise SandboxUnavailable("sandbox: no user namespaces")
 
 
+class Counting:
+    """A sandbox that counts what it ran."""
+
+    def __init__(self, sandbox: LocalSandbox) -> None:
+        self.runs = 0
+        self._sandbox = sandbox
+
+    async def run(self, code: str, **limits: Any) -> SandboxResult:
+        self.runs += 1
+        return await self._sandbox.run(code, **limits)
+
+
 def runs(code: str, number: int = 1) -> ToolCall:
     return ToolCall(str(number), "run_python", {"code": code})
 
@@ -139,12 +151,17 @@ async def test_the_state_keeps_the_last_tasks_bounded_and_the_model_is_shown_the
     assert "task 0 " not in last
 
 
-async def test_a_try_that_failed_leaves_nothing(tmp_path: Path, sandbox: LocalSandbox) -> None:
-    answers = [runs(RIGHT), RateLimited("slow down", 0.01), runs(RIGHT), "45."]
-    async with system(tmp_path, coder(answers, sandbox)) as aos:
+async def test_a_program_that_ran_in_a_try_that_failed_is_read_back_and_not_run_again(
+    tmp_path: Path, sandbox: LocalSandbox
+) -> None:
+    answers = [runs(RIGHT), RateLimited("slow down", 0.01), "45."]
+    counting = Counting(sandbox)
+    async with system(tmp_path, coder(answers, counting)) as aos:
         told = await tell(aos, "coder", "Add.")
         assert len((await state_of(aos))["tasks"]) == 1
-    assert (told["ok"], told["rounds"]) == (True, 1)
+    assert (told["ok"], told["rounds"], told["result"], told["code"]) == (True, 1, 45, RIGHT)
+    assert told["files"] == [{"name": "sum.txt", "size_bytes": 2, "text": "45"}]
+    assert counting.runs == 1
 
 
 async def test_it_works_in_a_team_and_the_others_hear_what_its_program_said(

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from AgentOperatingSystem.agents import IntelligenceAgent
-from AgentOperatingSystem.errors import EventFailed, MalformedAnswer
+from AgentOperatingSystem.errors import EventFailed, MalformedAnswer, RateLimited
 from AgentOperatingSystem.ml.messages import ToolCall
 from AgentOperatingSystem.ml.records import ModelRequest, ModelResponse
 from AgentOperatingSystem.ml.scripted import Answer, ScriptedModel
@@ -85,8 +85,23 @@ async def test_evidence_cites_what_the_tools_answered(tmp_path: Path) -> None:
     assert told["evidence"][0]["source"] == "T1"
     asked = agent.model.requests[-2]  # type: ignore[union-attr]  # it is the scripted one
     assert msgspec.json.decode(asked.messages[-1].text) == {"question": QUESTION, "findings": told["findings"]}
-    seen = agent.model.requests[2].messages[-1].text  # type: ignore[union-attr]  # it is the scripted one
-    assert seen == "[T1] 900"
+    assert agent.model.requests[2].messages[-1].text == "900"  # type: ignore[union-attr]  # it is the scripted one
+
+
+async def test_what_was_found_before_a_failed_try_is_found_again_and_not_looked_up_twice(tmp_path: Path) -> None:
+    looked: list[str] = []
+
+    def look_up(what: str) -> str:
+        """Looks something up."""
+        looked.append(what)
+        return f"{what} is cheap"
+
+    call = ToolCall("1", "look_up", {"what": "staying"})
+    answers = [call, verdict(True), "Gathered.", RateLimited("slow down", 0.01), written("T1"), verdict(True)]
+    async with system(tmp_path, analyst(answers, tools=[look_up])) as aos:
+        told = await tell(aos, "analyst", QUESTION)
+    assert [found["content"] for found in told["findings"]] == ["staying is cheap"]
+    assert looked == ["staying"]
 
 
 @pytest.mark.parametrize(

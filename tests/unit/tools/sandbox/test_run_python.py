@@ -1,5 +1,6 @@
 """`run_python`: what the model is told of its program, which files come back, and where nothing is run."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +16,7 @@ from AgentOperatingSystem.errors import (
     Unavailable,
 )
 from AgentOperatingSystem.ids import AgentId
-from AgentOperatingSystem.tools.records import Effect
+from AgentOperatingSystem.tools.records import Effect, ToolResult
 from AgentOperatingSystem.tools.sandbox import running
 from AgentOperatingSystem.tools.sandbox.harness import FILES_BYTES_MAX
 from AgentOperatingSystem.tools.sandbox.local import LocalSandbox
@@ -31,6 +32,13 @@ class Refusing:
 
     async def run(self, code: str, **limits: Any) -> SandboxResult:
         raise self._error
+
+
+async def called(tool: RunPython, code: str) -> ToolResult:
+    """A model's call, as a mind makes it."""
+    result = await tool.call({"code": code})
+    tool.noted({"code": code}, result)
+    return result
 
 
 def test_how_a_model_sees_it() -> None:
@@ -49,8 +57,11 @@ open("sub/a.txt", "w").write("ä")
 open("b.bin", "wb").write(bytes([255, 0]))
 result = {"n": 1}
 """
-    told = await tool(code)
-    assert told == {"printed": "hello\n", "result": {"n": 1}, "files": {"b.bin": 2, "sub/a.txt": 2}}
+    assert json.loads((await called(tool, code)).content) == {
+        "printed": "hello\n",
+        "result": {"n": 1},
+        "files": {"b.bin": 2, "sub/a.txt": 2},
+    }
     (run,) = tool.runs
     assert run.ok
     assert run.code == code
@@ -77,7 +88,7 @@ async def test_a_program_is_the_main_module_and_sees_nothing_of_ours(sandbox: Lo
 )
 async def test_a_program_that_fails_is_an_error_for_the_model(sandbox: LocalSandbox, code: str, said: str) -> None:
     tool = RunPython(sandbox)
-    told = await tool.call({"code": code})
+    told = await called(tool, code)
     assert told.is_error
     assert said in told.content
     assert "_harness" not in told.content
@@ -91,15 +102,15 @@ async def test_an_exit_without_an_error_is_a_success(sandbox: LocalSandbox) -> N
 
 async def test_it_is_stopped_at_its_limits(sandbox: LocalSandbox) -> None:
     tool = RunPython(sandbox, timeout_seconds=0.5)
-    assert "time limit" in (await tool.call({"code": "while True: pass"})).content
-    assert "too much memory" in (await tool.call({"code": "x = bytearray(2 << 30)"})).content
-    assert "printed too much" in (await tool.call({"code": "print('x' * 1000_000)"})).content
+    assert "time limit" in (await called(tool, "while True: pass")).content
+    assert "too much memory" in (await called(tool, "x = bytearray(2 << 30)")).content
+    assert "printed too much" in (await called(tool, "print('x' * 1000_000)")).content
     assert [run.ok for run in tool.runs] == [False] * 3
 
 
 async def test_a_large_file_is_named_and_not_brought_back(sandbox: LocalSandbox) -> None:
     tool = RunPython(sandbox)
-    await tool(f"open('large', 'w').write('x' * {FILES_BYTES_MAX + 1}); open('z', 'w').write('small')")
+    await called(tool, f"open('large', 'w').write('x' * {FILES_BYTES_MAX + 1}); open('z', 'w').write('small')")
     assert [(file.name, file.size_bytes, file.text) for file in tool.runs[0].files] == [
         ("large", FILES_BYTES_MAX + 1, None),
         ("z", 5, "small"),
@@ -124,7 +135,7 @@ async def test_an_answer_that_is_not_the_harness_s_is_an_error(result: Any) -> N
 
 async def test_no_run_is_left(sandbox: LocalSandbox) -> None:
     tool = RunPython(sandbox, runs_max=1)
-    await tool("print(1)")
+    await called(tool, "print(1)")
     with pytest.raises(InvalidInput, match="no run is left: 1 programs"):
         await tool("print(2)")
     assert len(tool.runs) == 1
