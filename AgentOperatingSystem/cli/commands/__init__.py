@@ -5,6 +5,7 @@ from AgentOperatingSystem.cli.commands import (  # noqa: I001  # the order is th
     chat as chat,
     actions as actions,
     agents as agents,
+    cards as cards,
     control as control,
     schedules as schedules,
     quarantined as quarantined,
