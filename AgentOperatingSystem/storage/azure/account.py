@@ -23,7 +23,7 @@ TABLE: Final = "aos"
 """The table; the containers are named after it."""
 Transports = Callable[[], Transport]
 _PUT_BYTES_MAX: Final = 4000 << 20
-"""Up to here a blob is put in one request, which is atomic; blocks of two writers of one blob would mix."""
+"""Up to here a blob is put in one request: two writers that sent blocks of the same blob would undo each other's."""
 
 
 class Account:

@@ -3,10 +3,12 @@
 `AzureAgentStore.commit` asks for a `Draft`, puts its `overflow` into blobs and hands its `operations` to `commit`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, NamedTuple
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -19,8 +21,10 @@ from AgentOperatingSystem.storage.records import ENDS, Change, EventRow, Head, R
 
 _encode = msgspec.json.Encoder().encode
 _replace = msgspec.structs.replace
-_ETAG_BEGIN: Final = "W/\"datetime'"
-_ETAG_END: Final = "'\""
+_USUAL: Final = re.compile(r"""W/"datetime'([0-9A-Z%:.-]+)'\"""")
+"""A table's ETags as they are; the quotes do not fit into a header of ours."""
+_OTHER: Final = "!"
+"""Begins an ETag of another shape."""
 
 
 class Fence(NamedTuple):
@@ -34,14 +38,16 @@ class Fence(NamedTuple):
         """Raises `Conflict` where no store of this kind gave it: then no head has it."""
         if not text:
             return cls("")
-        time, mark, listed = text.partition("~")
+        time, mark, listed = text.rpartition("~")
         if not (time and mark):
             raise Conflict(f"{agent}: the ETag {text[:80]!r} is not the stored one")
-        return cls(_ETAG_BEGIN + time + _ETAG_END, frozenset(listed.split("+")) - {""})
+        etag = unquote(time[1:]) if time[0] == _OTHER else f"W/\"datetime'{time}'\""
+        return cls(etag, frozenset(listed.split("+")) - {""})
 
     def text(self) -> str:
         """As callers keep it: fit for an HTTP header."""
-        time = self.etag.removeprefix(_ETAG_BEGIN).removesuffix(_ETAG_END)
+        usual = _USUAL.fullmatch(self.etag)
+        time = usual[1] if usual else _OTHER + quote(self.etag, safe="")
         return f"{time}~{'+'.join(sorted(self.listed))}"
 
 

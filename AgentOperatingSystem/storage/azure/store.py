@@ -107,10 +107,13 @@ class AzureAgentStore:
             await self._table.upsert(hint)
 
     async def _erase_rows(self, partition: str) -> None:
-        """All of a partition but its head."""
-        for first, beyond in ((" ", keys.HEAD), (keys.HEAD + "!", keys.BEYOND)):
-            async for page in self._table.pages(Range(partition, first, beyond), ["PartitionKey", "RowKey"]):
-                await self._table.delete_all(page, conditional=False)
+        """All of a partition but its head; again from the start where a reader has swept a hint of the same batch."""
+        done = False
+        while not done:
+            done = True
+            for first, beyond in ((" ", keys.HEAD), (keys.HEAD + "!", keys.BEYOND)):
+                async for page in self._table.pages(Range(partition, first, beyond), ["PartitionKey", "RowKey"]):
+                    done = await self._table.delete_all(page, conditional=False) and done
 
 
 def _entry(index: str, agent: AgentId) -> Entity:
@@ -121,4 +124,4 @@ def _entry(index: str, agent: AgentId) -> Entity:
 
 
 def _listed(head: Found) -> frozenset[str]:
-    return frozenset(str(head.entity.get("listed", "")).split("+")) - {""}
+    return frozenset((head.entity.get("listed") or "").split("+")) - {""}
