@@ -36,7 +36,7 @@ def say(aos: Aos, loopback: Loopback, *more: str) -> Any:
 
 
 def test_a_person_sees_the_answer_as_it_comes_and_what_was_done_for_it(loopback: Loopback, aos: Aos) -> None:
-    call = {"source": "clerk", "call": "c", "tool": "look"}
+    call: dict[str, Any] = {"source": "clerk", "call": "c", "tool": "look"}
     loopback.streams(
         *(ACCEPTED, sent("step", source="clerk", step="model", name="openai/x"), token("Let me see.")),
         sent("tool_call", **call, arguments={"where": "there"}),
