@@ -43,7 +43,12 @@ def doctor(
 @command(app, "bench", CARE)
 def bench(
     out: Output,
-    only: Annotated[str, typer.Option("--only", metavar="NAMES", help="Loads: many,hot,single,sleeping [all].")] = "",
+    only: Annotated[
+        str,
+        typer.Option(
+            "--only", metavar="NAMES", help="Loads: many,hot,single,sleeping,team,teams,import [all]; or retrieval."
+        ),
+    ] = "",
     contestants: Annotated[str, typer.Option("--contestants", metavar="NAMES", help="Who takes part [all].")] = "",
     events: Annotated[int | None, typer.Option("--events", help="Measured events of one run at most.")] = None,
     seconds: Annotated[float | None, typer.Option("--seconds", help="Seconds of one run at most.")] = None,
@@ -55,7 +60,13 @@ def bench(
         Path | None, typer.Option("--folder", metavar="DIR", help="Where the files lie, on a real disk.")
     ] = None,
 ) -> None:
-    """Measure this system on this machine, beside the disk's own limit and others that do the same work."""
+    """Measure this system on this machine, beside the disk's own limit and others that do the same work.
+
+    `--only retrieval` measures how well the knowledge base finds, in a checkout.
+    """
+    if _names(only) == ("retrieval",):
+        _bench_retrieval(out)
+        return
     from AgentOperatingSystem.proof.bench.rounds import Plan, benchmark
     from AgentOperatingSystem.proof.bench.table import tables
 
@@ -71,6 +82,20 @@ def bench(
     for table in tables(report):
         console.print(table)
     console.print(as_json(report["machine"]), markup=False, highlight=False)
+
+
+def _bench_retrieval(out: Output) -> None:
+    import asyncio
+
+    from AgentOperatingSystem.proof.bench import retrieval
+
+    report = asyncio.run(retrieval.measure())
+    if out.as_json:
+        out.show(report)
+        return
+    from rich.console import Console
+
+    Console().print(retrieval.table(report))
 
 
 @command(app, "faults", CARE)
