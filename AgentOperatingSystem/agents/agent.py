@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from AgentOperatingSystem.agents.actions import ACTION, actions_of
+from AgentOperatingSystem.agents.held_tools import HeldTools
 from AgentOperatingSystem.agents.memory import Memory
 from AgentOperatingSystem.agents.minds import MindSpec
 from AgentOperatingSystem.agents.perpetual_agent import SYSTEM_MESSAGE, PerpetualAgent
@@ -18,7 +19,6 @@ from AgentOperatingSystem.errors import Terminal
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.tools.base import Tool
-from AgentOperatingSystem.tools.registry import ToolRegistry
 
 
 class Agent(PerpetualAgent):
@@ -29,7 +29,7 @@ class Agent(PerpetualAgent):
     tools by name, `self.memory` what it knows.
     """
 
-    tools: ToolRegistry
+    tools: HeldTools
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Agent(PerpetualAgent):
         self._identifier = self.name
         self.name = name or self.name
         self.version = version or type(self).version
-        self.tools = ToolRegistry(tools)
+        self.tools = HeldTools(tools)
         self.memory = Memory()
 
     def __init_subclass__(cls, **named: Any) -> None:

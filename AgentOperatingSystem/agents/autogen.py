@@ -11,15 +11,8 @@ from contextlib import aclosing
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from autogen_agentchat import conditions
+from autogen_agentchat import base, conditions
 from autogen_agentchat.agents import AssistantAgent
-from autogen_agentchat.base import (
-    AndTerminationCondition,
-    ChatAgent,
-    Handoff,
-    OrTerminationCondition,
-    TerminationCondition,
-)
 from autogen_agentchat.messages import HandoffMessage
 from autogen_agentchat.teams import MagenticOneGroupChat, RoundRobinGroupChat, SelectorGroupChat, Swarm
 from autogen_core import (
@@ -47,7 +40,8 @@ from AgentOperatingSystem.agents.progress import answered
 from AgentOperatingSystem.agents.questions import heard_of, request_of, spec_of
 from AgentOperatingSystem.agents.rosters import misdirected
 from AgentOperatingSystem.agents.switchboard import Lent, Switchboard
-from AgentOperatingSystem.agents.toolbox import ForeignTool, Halt, Toolbox, Usable, usable
+from AgentOperatingSystem.agents.thinking import Usable
+from AgentOperatingSystem.agents.toolbox import ForeignTool, Halt, Toolbox, usable
 from AgentOperatingSystem.errors import AOSError, ConfigurationError, UnsupportedRequest
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import ModelRequest, ModelResponse
@@ -66,7 +60,7 @@ Chat = RoundRobinGroupChat | SelectorGroupChat | Swarm | MagenticOneGroupChat
 # What a run fails with is raised to the kernel, which logs it once; AutoGen would log a traceback for each member.
 if logging.getLogger("autogen_core").level == logging.NOTSET:
     logging.getLogger("autogen_core").setLevel(logging.CRITICAL)
-ChatAgent.register(PerpetualAgent)  # Swarm and MagenticOne take nothing that is no ChatAgent
+base.ChatAgent.register(PerpetualAgent)  # Swarm and MagenticOne take nothing that is no ChatAgent
 
 
 class ModelClient(ChatCompletionClient):
@@ -269,7 +263,7 @@ class Mind:
         self.halt = halt or Halt()
         self.client = ModelClient(spec.provider, self.halt)
         self.client.speaker, self.client.is_aloud = spec.name, spec.is_aloud
-        handoffs = [Handoff(target=target) for target in spec.handoffs]
+        handoffs = [base.Handoff(target=target) for target in spec.handoffs]
         taken = [handoff.name for handoff in handoffs]
         self.toolbox = Toolbox([tool_of(tool) for tool in spec.tools], spec.guard, self.halt, taken, spec.name)
         self.assistant = AssistantAgent(
@@ -377,19 +371,20 @@ class Group:
             raise ConfigurationError(f"team {spec.name}: {error}") from None
 
 
-def condition_of(condition: Any) -> TerminationCondition | None:
+def condition_of(condition: Any) -> base.TerminationCondition | None:
     """AutoGen's condition for one of ours; one of AutoGen's own is itself."""
-    if condition is None or isinstance(condition, TerminationCondition):
+    if condition is None or isinstance(condition, base.TerminationCondition):
         return condition
     if not isinstance(condition, Condition):
         raise ConfigurationError(f"{condition!r} is no termination condition: see agents/conditions.py")
     if condition.parts:
         parts = [part for each in condition.parts if (part := condition_of(each)) is not None]
-        return OrTerminationCondition(*parts) if condition.kind == "either" else AndTerminationCondition(*parts)
+        combined = base.OrTerminationCondition if condition.kind == "either" else base.AndTerminationCondition
+        return combined(*parts)
     return _CONDITIONS[condition.kind](condition.value)
 
 
-_CONDITIONS: dict[str, Callable[[Any], TerminationCondition]] = {
+_CONDITIONS: dict[str, Callable[[Any], base.TerminationCondition]] = {
     "text": conditions.TextMentionTermination,
     "source": lambda names: conditions.SourceMatchTermination(list(names)),
     "messages": conditions.MaxMessageTermination,

@@ -11,6 +11,7 @@ from AgentOperatingSystem.agents import AgentTeam, BaseAgent
 from AgentOperatingSystem.agents.memory import Knowledge, size_bytes
 from AgentOperatingSystem.errors import ConfigurationError, EventFailed, InvalidInput, TooLarge
 from AgentOperatingSystem.ml.scripted import ScriptedModel
+from AgentOperatingSystem.tools.function_tool import FunctionTool
 from tests.unit.agents.minds import says, system, tell
 
 
@@ -113,6 +114,66 @@ async def test_what_is_wrong_with_an_action_is_said_before_it_runs(tmp_path: Pat
     async with system(tmp_path) as aos:
         with pytest.raises(ConfigurationError, match="action guess: parameter 'what' needs a type hint"):
             await aos.register_agent(Untyped)
+
+
+class Buyer(Agent):
+    """Buys, and stumbles before it is done."""
+
+    def __init__(self, *errors: Exception) -> None:
+        super().__init__()
+        self.calls: list[Any] = []
+        self.errors = list(errors)
+        self.register_tool(self.buy)
+        self.register_tool(FunctionTool(self.look, effect="pure"))
+
+    async def buy(self, what: Depth, idempotency_key: str, count: int = 1) -> tuple[int, int]:
+        """Buys."""
+        self.calls.append(idempotency_key)
+        if self.errors:
+            raise self.errors.pop(0)
+        return what.pages, count
+
+    def look(self) -> str:
+        """Looks."""
+        self.calls.append("look")
+        return "7"
+
+    @Action("shop")
+    async def shop(self, stumbles: bool) -> Any:
+        bought = await self.tools.buy(Depth(pages=2), count=3)
+        seen = await self.tools["look"]()
+        if stumbles and self.calls.count("look") and not hasattr(self, "stumbled"):
+            self.stumbled = True
+            raise Retryable("once more", 0.01)
+        return [bought, seen]
+
+
+async def test_a_call_by_attribute_is_a_step_that_a_retry_reads_back(tmp_path: Path) -> None:
+    async with system(tmp_path, buyer := Buyer()) as aos:
+        assert await tell(aos, "buyer", {"stumbles": True}, type="action.shop") == [[2, 3], "7"]
+    key, *others = buyer.calls
+    assert key
+    assert others == ["look"]
+
+
+async def test_what_a_tool_raises_is_the_actions_and_a_retry_calls_it_again(tmp_path: Path) -> None:
+    async with system(tmp_path, buyer := Buyer(Retryable("busy", 0.01))) as aos:
+        assert await tell(aos, "buyer", {"stumbles": False}, type="action.shop") == [[2, 3], "7"]
+    assert buyer.calls[0] == buyer.calls[1]
+    assert len(buyer.calls) == 3
+
+
+async def test_outside_of_a_turn_it_is_just_the_call() -> None:
+    buyer = Buyer()
+    assert await buyer.tools.buy(Depth(pages=1)) == (1, 1)
+    assert (await buyer.tools.buy.call({"what": {"pages": 0}})).is_error
+    with pytest.raises(InvalidInput, match="unexpected"):
+        await buyer.tools.look(colour="red")
+    assert (
+        [each.record.name for each in buyer.tools]
+        == ["buy", "look"]
+        == [buyer.tools[n].record.name for n in ("buy", "look")]
+    )
 
 
 # --- the memory -----------------------------------------------------------------------------------------------------
