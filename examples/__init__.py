@@ -1,1 +1,1 @@
-"""Examples: numbered ones that show one thing each, and the triage desk, which does a real job."""
+"""Examples: numbered ones that show one thing each, the triage desk and the boardroom, which do a real job."""

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from AgentOperatingSystem.errors import (
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.tools.sandbox.azure import API_VERSION, AzureSandbox, SessionPool, read_answer, wrapped
 from AgentOperatingSystem.tools.sandbox.records import ExitReason
+from AgentOperatingSystem.tools.sandbox.run_python import RunPython
 from tests.loopback import Answer, Asked, Server, serving
 
 KEY = bytes(range(32))
@@ -244,3 +246,18 @@ def test_the_vendor_s_library_is_loaded_only_when_it_is_needed() -> None:
     program = "import sys, AgentOperatingSystem.tools.sandbox.azure; print(*sys.modules)"
     listed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert [name for name in listed.stdout.split() if name.partition(".")[0] == "azure"] == []
+
+
+async def test_a_model_s_program_leaves_its_files_and_the_session_as_it_was(pool: SessionPool) -> None:
+    here, main = os.getcwd(), sys.modules["__main__"]
+    tool = RunPython(AzureSandbox(pool, CEO, "r", Signed()))
+    code = "import pathlib; pathlib.Path('a.txt').write_text('x'); print(__name__); result = 1"
+    assert json.loads((await tool.call({"code": code})).content) == {
+        "printed": "__main__\n",
+        "result": 1,
+        "files": {"a.txt": 1},
+    }
+    failed = await tool.call({"code": "1 / 0"})
+    assert failed.is_error
+    assert "ZeroDivisionError" in failed.content
+    assert (os.getcwd(), sys.modules["__main__"]) == (here, main)
