@@ -9,9 +9,11 @@ import pytest
 from AgentOperatingSystem.agents import PerpetualAgent
 from AgentOperatingSystem.agents.conversation import MESSAGE_BYTES_MAX, SUMMARY_LABEL, Conversation, heads
 from AgentOperatingSystem.errors import EventFailed, Retryable
+from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.ml.messages import ToolCall
 from AgentOperatingSystem.ml.records import ModelRequest
 from AgentOperatingSystem.ml.scripted import Answer, ScriptedModel
+from tests.systems import running
 from tests.unit.agents.minds import says, system, tell
 
 
@@ -58,25 +60,27 @@ async def test_each_conversation_is_apart(tmp_path: Path) -> None:
     assert [(head.id, head.last) for head in found] == [("a", 4), ("b", 2), ("main", 2)]
 
 
-async def test_thousands_of_turns_cost_what_tens_do(tmp_path: Path) -> None:
+@pytest.mark.virtual_time
+async def test_thousands_of_turns_cost_what_tens_do() -> None:
     """The state and the heads do not grow, what the model is shown does not, and nothing is lost."""
-    async with system(tmp_path, Clerk) as aos:
-        sizes: list[int] = []
-        for number in range(3000):
-            await tell(aos, "clerk", f"question {number}")
-            if number in (100, 2999):
-                rows = aos.context_server("clerk").stored
-                (head,) = (await rows.read_rows("conversation", "", "", 10)).values()
-                sizes.append(len(head))
-                assert not await aos.context_server("clerk").load_state()
-        said = await kept(aos)
-        agent = aos.kernel.warm.get(aos.address("clerk")).agent
-    assert len(said) == 6000
+    host = await running(Clerk)
+    rows = host.kernel.parts.store
+    clerk, sizes = AgentId("clerk"), list[int]()
+    for number in range(3000):
+        await host.handle("clerk", data=f"question {number}")
+        if number in (100, 2999):
+            sizes.append(len((await rows.rows(clerk, "conversation")).items[0].value or b""))
+            found = await rows.load(clerk)
+            assert found is not None
+            assert found[0].state in (b"", b"{}")
+    awake = host.kernel.warm.get(clerk)
+    assert awake is not None
+    requests = awake.agent.scripted.requests  # type: ignore[union-attr]  # a Clerk
+    assert json.loads((await rows.rows(clerk, "conversation")).items[0].value or b"")["last"] == 6000
     assert sizes[1] <= sizes[0] + 20
-    shown = [len(request.messages) for request in agent.scripted.requests]
+    shown = [len(request.messages) for request in requests]
     assert max(shown[-1000:]) <= max(shown[:1000])
-    summaries = [each for each in agent.scripted.requests if each.messages[0].text.startswith("You keep")]
-    assert 50 < len(summaries) < 400
+    assert 50 < sum(each.messages[0].text.startswith("You keep") for each in requests) < 400
 
 
 @pytest.mark.parametrize("hosts", [3, 12])
