@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from AgentOperatingSystem.knowledge.base import KnowledgeBase
     from AgentOperatingSystem.knowledge.local import LocalEmbedder
+    from AgentOperatingSystem.knowledge.memory import MemoryPassageStore
     from AgentOperatingSystem.knowledge.ports import DocumentSource, Embedder, PassageStore
     from AgentOperatingSystem.knowledge.records import Added, Collection, Entry, Found, Part, Passage, Readable, Scope
     from AgentOperatingSystem.knowledge.sqlite import SqlitePassageStore
@@ -25,6 +26,7 @@ _HOME = {
     "Found": "records",
     "KnowledgeBase": "base",
     "LocalEmbedder": "local",
+    "MemoryPassageStore": "memory",
     "Part": "records",
     "Passage": "records",
     "PassageStore": "ports",
@@ -41,6 +43,7 @@ __all__ = [
     "Found",
     "KnowledgeBase",
     "LocalEmbedder",
+    "MemoryPassageStore",
     "Part",
     "Passage",
     "PassageStore",

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 
 from AgentOperatingSystem.clock import Clock, SystemClock
-from AgentOperatingSystem.errors import Conflict, EmbedderMismatch, InvalidInput, NotFound, TooLarge
+from AgentOperatingSystem.errors import Conflict, InvalidInput, NotFound, TooLarge
 from AgentOperatingSystem.ids import DEFAULT_TENANT
 from AgentOperatingSystem.knowledge.fusion import cover_of, fused
 from AgentOperatingSystem.knowledge.passages import passages_of
@@ -28,6 +28,7 @@ from AgentOperatingSystem.knowledge.records import (
     SearchBy,
     check_source,
     digest_of,
+    mismatch,
 )
 from AgentOperatingSystem.knowledge.stems import search_words
 from AgentOperatingSystem.storage.records import Page
@@ -199,11 +200,7 @@ class KnowledgeBase:
         """The collection. Raises `EmbedderMismatch` where what it holds is another embedder's."""
         there = await self.store.collection(scope)
         if there is not None and there.passages and there.embedder != self.embedder.name:
-            raise EmbedderMismatch(
-                f"collection {scope.collection!r} has vectors of {there.embedder}, and the embedder is now "
-                f"{self.embedder.name}: the two are never mixed. Set embedding_model back, or make all vectors of the "
-                f"collection anew: aos knowledge embed {scope.collection}"
-            )
+            raise mismatch(there, self.embedder.name)
         return there
 
     async def _nearest(

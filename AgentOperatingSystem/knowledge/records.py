@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from AgentOperatingSystem.errors import InvalidInput
+from AgentOperatingSystem.errors import EmbedderMismatch, InvalidInput
 from AgentOperatingSystem.ids import DEFAULT_TENANT
 
 DEFAULT_COLLECTION = "default"
@@ -136,3 +136,13 @@ def check_source(source: str) -> str:
 def digest_of(document: Readable) -> str:
     """A hash of everything that was read: two documents with the same one are the same."""
     return blake2b(msgspec.json.encode(document), digest_size=16).hexdigest()
+
+
+def mismatch(kept: Collection, embedder: str, dimensions: int = 0) -> EmbedderMismatch:
+    """The error for vectors that do not belong into a collection."""
+    length = f" ({dimensions} dimensions)" if dimensions else ""
+    return EmbedderMismatch(
+        f"collection {kept.name!r} has vectors of {kept.embedder} ({kept.dimensions} dimensions), and these are of "
+        f"{embedder}{length}: the two are never mixed. Set embedding_model back, or make all vectors of the collection "
+        f"anew: aos knowledge embed {kept.name}"
+    )

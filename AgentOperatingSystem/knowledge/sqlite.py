@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from AgentOperatingSystem.errors import Conflict, EmbedderMismatch, InvalidInput
+from AgentOperatingSystem.errors import Conflict
 from AgentOperatingSystem.knowledge import tables
+from AgentOperatingSystem.knowledge.packing import packed_all
 from AgentOperatingSystem.knowledge.ports import Vector
-from AgentOperatingSystem.knowledge.records import Collection, Entry, Passage, Scope
+from AgentOperatingSystem.knowledge.records import Collection, Entry, Passage, Scope, mismatch
 from AgentOperatingSystem.knowledge.snapshots import Snapshots
 from AgentOperatingSystem.storage.records import Page
 from AgentOperatingSystem.storage.sqlite.engine import Engine, Parameters, Statement
@@ -58,7 +59,7 @@ class SqlitePassageStore:
         self, scope: Scope, embedder: str, entry: Entry, passages: Sequence[Passage], vectors: Sequence[Vector]
     ) -> None:
         dimensions = len(vectors[0]) if vectors else 0
-        packed = await asyncio.to_thread(_packed, vectors)
+        packed = await asyncio.to_thread(packed_all, vectors)
         key = scope.key
         runs: list[Run] = [
             (tables.ADD_COLLECTION, (key, scope.tenant, scope.collection, embedder, dimensions)),
@@ -71,7 +72,7 @@ class SqlitePassageStore:
 
         def refused(connection: "sqlite3.Connection") -> Exception:
             kept = connection.execute(tables.COLLECTION, (key,)).fetchone()
-            return mismatch(scope, Collection(**_named(tables.COLLECTION_FIELDS, kept)), embedder, dimensions)
+            return mismatch(Collection(**_named(tables.COLLECTION_FIELDS, kept)), embedder, dimensions)
 
         await self._engine.write(runs, refused)
 
@@ -104,7 +105,7 @@ class SqlitePassageStore:
         return [(row[0], _passage(row[1:])) for row in rows]
 
     async def renew(self, scope: Scope, embedder: str, version: int, vectors: Sequence[tuple[int, Vector]]) -> None:
-        packed = await asyncio.to_thread(_packed, [vector for _, vector in vectors])
+        packed = await asyncio.to_thread(packed_all, [vector for _, vector in vectors])
         dimensions = len(vectors[0][1]) if vectors else 0
         runs: list[Run] = [(tables.RENEW_COLLECTION, (embedder, dimensions, scope.key, version))]
         runs += [(tables.RENEW, (vector, number)) for (number, _), vector in zip(vectors, packed, strict=True)]
@@ -117,7 +118,7 @@ class SqlitePassageStore:
         if collection is None or not collection.passages:
             return []
         if len(question) != collection.dimensions:
-            raise mismatch(scope, collection, "the question's embedder", len(question))
+            raise mismatch(collection, "the question's embedder", len(question))
         vectors = await self._snapshots.current(scope, collection)
         only = await self._numbers(scope, sources) if sources else None
         from AgentOperatingSystem.knowledge.vectors import nearest  # loads numpy, as the snapshot did
@@ -149,27 +150,6 @@ class SqlitePassageStore:
         marks = ", ".join("?" * len(numbers))
         rows = await self._engine.scan(tables.BY_NUMBER.format(marks=marks), tuple(numbers))
         return {row[0]: _passage(row[1:]) for row in rows}
-
-
-def mismatch(scope: Scope, kept: Collection, embedder: str, dimensions: int) -> EmbedderMismatch:
-    """The error for vectors that do not belong into a collection."""
-    return EmbedderMismatch(
-        f"collection {scope.collection!r} has vectors of {kept.embedder} ({kept.dimensions} dimensions), and these are "
-        f"of {embedder} ({dimensions}): the two are never mixed. Set embedding_model back, or make all vectors of the "
-        f"collection anew: aos knowledge embed {scope.collection}"
-    )
-
-
-def _packed(vectors: Sequence[Vector]) -> list[bytes]:
-    """Raises `InvalidInput` where they are no vectors of one length."""
-    from AgentOperatingSystem.knowledge.vectors import packed  # numpy takes 0.1 s to load
-
-    if len({len(vector) for vector in vectors}) > 1:
-        raise InvalidInput("an embedder gave vectors of different lengths")
-    try:
-        return [packed(vector) for vector in vectors]
-    except ValueError as error:
-        raise InvalidInput(f"an embedder gave something that is {error}") from None
 
 
 def _row(key: str, passage: Passage, vector: bytes) -> Parameters:

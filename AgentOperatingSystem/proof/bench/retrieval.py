@@ -73,7 +73,7 @@ def answers(question: Question, passage: Passage) -> bool:
 
 def table(report: Report) -> Table:
     """The report for a person."""
-    title = f"{NAME}: recall@{FOUND_MAX}  ({report['passages']} passages of {report['pages']} pages)"
+    title = f"{NAME}: recall@{FOUND_MAX}, {report['passages']} passages"
     made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
     for column in ("questions", "number", *WAYS):
         made.add_column(column, justify="left" if column == "questions" else "right", no_wrap=True)
