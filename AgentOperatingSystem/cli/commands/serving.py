@@ -66,17 +66,25 @@ def init(
         str, typer.Argument(metavar="NAME", help="The project's name; a folder of that name is made here.")
     ],
     out: Output,
+    template: Annotated[
+        str,
+        typer.Option(
+            "--template",
+            help="greeter, assistant, customer_support_agent, code_review_agent or personal_assistant.",
+        ),
+    ] = "greeter",
 ) -> None:
     """Make a project: agents, their test, settings, and how to run it."""
     from AgentOperatingSystem.cli.project import make_project
 
-    made = make_project(name)
+    made = make_project(name, template=template.replace("-", "_"))
     document = {"project": name, "folder": made.folder, "files": made.files}
-    out.show(document, *(f"{made.folder}/{file}" for file in made.files), _NEXT.format(folder=made.folder))
+    following = _NEXT.format(folder=made.folder, agent=made.agent, example=made.example)
+    out.show(document, *(f"{made.folder}/{file}" for file in made.files), following)
 
 
 _NEXT = """
 next:
   cd {folder}
   aos up
-  aos send greeter '{{"name": "Ada"}}' --wait 5    (in another terminal)"""
+  aos send {agent} '{example}' --wait 5    (in another terminal)"""
