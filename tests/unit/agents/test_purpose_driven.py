@@ -138,9 +138,9 @@ async def test_offline_there_is_no_verdict_and_it_says_why(tmp_path: Path) -> No
 
 
 async def test_a_judge_that_is_busy_is_asked_again_and_one_decision_is_kept(tmp_path: Path) -> None:
-    model = ScriptedModel(["Save.", RateLimited("slow down", 0.01), "Save!", verdict(True, "It saves.")])
+    model = ScriptedModel(["Save.", RateLimited("slow down", 0.01), verdict(True, "It saves.")])
     async with system(tmp_path, cfo(model)) as aos:
-        assert (await tell(aos, "cfo", "?"))["decision"] == "Save!"
+        assert (await tell(aos, "cfo", "?"))["decision"] == "Save."
         assert len(await decisions(aos)) == 1
 
 
