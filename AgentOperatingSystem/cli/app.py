@@ -45,7 +45,13 @@ quarantine = _tree("quarantine", "Events that are out of the way until a person 
 knowledge = _tree("knowledge", "Documents that agents answer from.", add_completion=False)
 create = _tree("create", "Further parts of a project.", add_completion=False)
 config = _tree("config", "The configuration of this folder and environment.", add_completion=False)
-for group, section in ((schedule, EVENTS), (quarantine, EVENTS), (knowledge, AGENTS), (create, SYSTEM), (config, SYSTEM)):
+for group, section in (
+    (schedule, EVENTS),
+    (quarantine, EVENTS),
+    (knowledge, AGENTS),
+    (create, SYSTEM),
+    (config, SYSTEM),
+):
     app.add_typer(group, rich_help_panel=section)
 
 
