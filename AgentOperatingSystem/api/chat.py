@@ -36,6 +36,8 @@ TYPE: Final = "aos.chat"
 WAIT_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 2.0
 _STREAM: Final = "text/event-stream"
+_OPEN: Final = (Status.PARKED, Status.WAITING)
+"""What has not ended, and needs nobody to go on."""
 _encode = msgspec.json.Encoder().encode
 _waiting: Final[set["asyncio.Task[EventRow | None]"]] = set()
 """Who waits for an outcome whose client may be gone; held here, so that it is not collected."""
@@ -78,7 +80,7 @@ async def chat(
     if _STREAM in accept:
         return await _streamed(door, event, last_event_id)
     row = await door.aos.mailroom.process(event, wait) if wait else (await door.aos.mailroom.accept(event))[1]
-    if row is not None and row.status is not Status.PARKED:
+    if row is not None and row.status not in _OPEN:
         return answer(outcome_view(row))
     accepted = accepted_view(door.aos.mailroom.admit(event))
     return answer(accepted, 202, {"Location": accepted.outcome})
