@@ -263,6 +263,18 @@ async def test_what_is_deleted_is_gone_at_once_and_its_rows_part_by_part() -> No
     assert not talk.kept.rows
 
 
+async def test_what_is_said_in_the_handling_that_deletes_begins_anew() -> None:
+    for turns in (3, ERASED_AT_ONCE):
+        talk = Talk()
+        await talk.turns(turns)
+        conversation = talk.open()
+        await conversation.delete()
+        await conversation.append("user", "anew")
+        assert texts((await conversation.window()).for_model()) == ["anew"]
+        talk.kept.commit(talk.writes)
+        assert texts((await talk.open().window()).for_model()) == ["anew"]
+
+
 async def test_who_speaks_after_a_deletion_begins_anew_and_the_rest_is_erased_on_the_way() -> None:
     talk = Talk()
     await talk.turns(ERASED_AT_ONCE)

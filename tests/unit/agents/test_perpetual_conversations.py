@@ -8,9 +8,9 @@ import pytest
 
 from AgentOperatingSystem.agents import PerpetualAgent
 from AgentOperatingSystem.agents.conversation import MESSAGE_BYTES_MAX, SUMMARY_LABEL, Conversation, heads
-from AgentOperatingSystem.errors import EventFailed, Retryable
+from AgentOperatingSystem.errors import EventFailed, Retryable, Terminal
 from AgentOperatingSystem.ids import AgentId
-from AgentOperatingSystem.ml.messages import ToolCall
+from AgentOperatingSystem.ml.messages import ToolCall, assistant, user
 from AgentOperatingSystem.ml.records import ModelRequest
 from AgentOperatingSystem.ml.scripted import Answer, ScriptedModel
 from tests.systems import running
@@ -165,6 +165,33 @@ async def test_what_somebody_else_adds_to_the_conversation_is_heard(tmp_path: Pa
         assert await tell(aos, "clerk", "a") == "shown 2: a"
         await tell(aos, "clerk", "by the way", type="note")
         assert await tell(aos, "clerk", "b") == "shown 5: b"
+
+
+async def test_what_a_failed_try_thought_is_never_taken_for_what_was_said(tmp_path: Path) -> None:
+    """Though as many messages were added meanwhile as the failed try had added."""
+
+    class Stumbling(Clerk):
+        name = "clerk"
+
+        async def on_event(self, event: Any, context: Any) -> Any:
+            if event.type == "note":
+                talk = context.conversation()
+                return await talk.extend([user(event.data), assistant("Noted.")])
+            answer = await super().on_event(event, context)
+            if event.data == "two":
+                raise Terminal("never mind")
+            return answer
+
+    async with system(tmp_path, Stumbling) as aos:
+        await tell(aos, "clerk", "one")
+        with pytest.raises(EventFailed, match="never mind"):
+            await tell(aos, "clerk", "two")
+        await tell(aos, "clerk", "by the way", type="note")
+        await tell(aos, "clerk", "three")
+        (*_, asked) = aos.kernel.warm.get(aos.address("clerk")).agent.scripted.requests
+    assert [message.text for message in asked.messages[1:]] == [
+        *("one", "shown 2: one", "by the way", "Noted.", "three")
+    ]
 
 
 async def test_outside_of_an_event_it_goes_on_what_was_said_there(tmp_path: Path) -> None:
