@@ -181,7 +181,7 @@ class KnowledgeBase:
             there = await self.store.collection(scope)
             if there is None:
                 raise NotFound(f"there is no collection {collection!r}")
-            vectors = await self._renewed(scope)
+            vectors = await self._renewed(scope, there.passages)
             try:
                 await self.store.renew(scope, self.embedder.name, there.version, vectors)
                 return len(vectors)
@@ -217,9 +217,13 @@ class KnowledgeBase:
             await asyncio.sleep(0)  # a large document lets others have their turn
         return vectors
 
-    async def _renewed(self, scope: Scope) -> list[tuple[int, Vector]]:
+    async def _renewed(self, scope: Scope, count: int) -> list[tuple[int, Vector]]:
+        """New vectors of so many passages: what is added meanwhile moves the version, and is not chased here."""
         vectors: list[tuple[int, Vector]] = []
-        while batch := await self.store.batch(scope, vectors[-1][0] if vectors else 0, _RENEW_BATCH):
+        while len(vectors) < count:
+            batch = await self.store.batch(scope, vectors[-1][0] if vectors else 0, _RENEW_BATCH)
+            if not batch:
+                break
             made = await self._embedded([passage for _, passage in batch])
             vectors += [(number, vector) for (number, _), vector in zip(batch, made, strict=True)]
         return vectors

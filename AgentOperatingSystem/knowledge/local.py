@@ -9,6 +9,7 @@ well, and when a provider's embedder is the better choice.
 import math
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
 from AgentOperatingSystem.knowledge.lexicon import GROUPS_MAX, lexicon
 from AgentOperatingSystem.knowledge.stems import content_words, stem
@@ -59,7 +60,7 @@ def vector_of(text: str) -> list[float]:
 def _features(stems: Sequence[str]) -> Iterator[tuple[Feature, float]]:
     """What a text has, and how much of it: a word of several groups has a part of each."""
     groups = lexicon().groups
-    for here, following in zip(stems, [*stems[1:], ""], strict=True):
+    for here, following in zip_longest(stems, stems[1:]):
         found = groups.get(here, ())
         yield from ((("group", str(number)), 1 / math.sqrt(len(found))) for number in found)
         yield from ((("group", str(number)), 1.0) for number in groups.get(f"{here} {following}", ()))

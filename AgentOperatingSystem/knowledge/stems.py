@@ -15,7 +15,7 @@ _STEM_MIN = 3
 SEARCH_WORDS_MAX = 32
 _VOWEL = re.compile("[aeiouy]")
 # Longest first within a step; each step runs once.
-_PLURALS = (("sses", "ss"), ("ies", "y"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("ss", "ss"), ("us", "us"))
+_PLURALS = (("sses", "ss"), ("ies", "y"), ("ied", "y"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("ss", "ss"), ("us", "us"))
 _ENDINGS = ("ingly", "edly", "ing", "ed", "ly")
 _SUFFIXES: Final = (
     ("ization", "ize"), ("isation", "ize"), ("ational", "ate"), ("fulness", "ful"), ("iveness", "ive"),
@@ -115,7 +115,9 @@ def _undoubled(word: str) -> str:
 
 
 def _final(word: str) -> str:
-    """`e` goes and `y` becomes `i`, so that `store` meets `storing`, and `tries` meets `try`."""
+    """`e` and a long word's `at` go, `y` becomes `i`: `configuration` meets `configure`, and `storing` meets `store`."""
     if word.endswith("e") and len(word) > _STEM_MIN:
         word = word[:-1]
+    if word.endswith("at") and len(word) > 2 * _STEM_MIN:
+        word = word[:-2]
     return word[:-1] + "i" if word.endswith("y") and len(word) > _STEM_MIN else word
