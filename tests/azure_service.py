@@ -123,8 +123,9 @@ async def service(prefix: str = "") -> AsyncIterator[Service]:
         account = Account.by_connection_string(
             emulator().connection_string, calls, prefix or fresh_prefix(), lambda: WiredTransport(wire)
         )
-        await account.create()
-        wire.take()
-        store = AzureAgentStore(account)
-        yield Service(store, account, wire, manual)
-        await store.close()
+        try:
+            await account.create()
+            wire.take()
+            yield Service(AzureAgentStore(account), account, wire, manual)
+        finally:
+            await account.close()

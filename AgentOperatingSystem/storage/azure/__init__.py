@@ -1,9 +1,9 @@
 """Storage on Azure: agents in a table, large values in blobs. The SDKs are imported when a store is opened.
 
 keys, packing     names and sizes: pure
-hints             small entities that say where something may be
+hints, recent     small entities that say where something may be, and which of them are about to be void
 drafts            a change as one transaction: pure
-calls             the SDKs' errors in our words, and whether to ask again
+calls, transport  the SDKs' errors in our words, and whether to ask again; HTTP
 table, overflow   one table, and blobs for what it has no room for
 commit            sends a transaction until it is known what became of it
 lists             reads them back

@@ -87,8 +87,11 @@ class Draft:
     operations: list[Operation]
 
 
-def drafted(change: Change, fence: Fence, commit: str, now: float) -> Draft:
-    """Raises `TooLarge` where the service would refuse the change, `InvalidInput` for names that are no text."""
+def drafted(change: Change, fence: Fence, commit: str, now: float, voids: Sequence[str] = ()) -> Draft:
+    """`voids` are rows of hints that this change leaves behind; they go with it where there is room.
+
+    Raises `TooLarge` where the service would refuse the change, `InvalidInput` for names that are no text.
+    """
     partition = keys.partition_of(change.head.agent)
     events = (*change.inserts, *change.updates)
     opened = frozenset(str(row.status) for row in events if row.status not in ENDS) - fence.listed
@@ -105,6 +108,8 @@ def drafted(change: Change, fence: Fence, commit: str, now: float) -> Draft:
     hints = hint_entities(partition, events, commit, now)
     fit = len(operations) + len(hints) <= packing.OPERATIONS_MAX
     operations += [Operation("create", hint) for hint in hints if fit]
+    room = packing.OPERATIONS_MAX - len(operations)
+    operations += [Operation("delete", _named(partition, row)) for row in voids[:room]]
     overflow = _packed(values, operations, commit, what)
     _check(operations, what)
     return Draft(commit, overflow, opened, [] if fit else [hint | {"ahead": True} for hint in hints], operations)

@@ -17,6 +17,7 @@ from AgentOperatingSystem.storage.azure.commit import Submission
 from AgentOperatingSystem.storage.azure.drafts import Draft, Fence, drafted
 from AgentOperatingSystem.storage.azure.lists import Reader
 from AgentOperatingSystem.storage.azure.packing import Entity, put_value
+from AgentOperatingSystem.storage.azure.recent import RecentHints
 from AgentOperatingSystem.storage.azure.table import Found, Range
 from AgentOperatingSystem.storage.records import Change, Committed, EventRow, Head, Page, Row, Status
 
@@ -30,6 +31,7 @@ class AzureAgentStore:
         self._overflow = account.overflow
         self._clock = account.table.calls.clock
         self._read = Reader(account.table, account.overflow)
+        self._recent = RecentHints()
 
     async def load(self, agent: AgentId) -> tuple[Head, str] | None:
         found = await self._read.head(agent, state=True)
@@ -40,9 +42,12 @@ class AzureAgentStore:
 
     async def commit(self, change: Change) -> Committed:
         fence = Fence.read(change.etag, change.head.agent)
-        draft = drafted(change, fence, uuid4().hex, self._clock.now())
+        partition = keys.partition_of(change.head.agent)
+        voids = self._recent.take(partition, change.updates)
+        draft = drafted(change, fence, uuid4().hex, self._clock.now(), voids)
         await self._write_ahead(change.head.agent, fence, draft)
         etag = await Submission(self._table, change, fence, draft).send()
+        self._recent.note(partition, (*change.inserts, *change.updates), draft)
         return Committed(Fence(etag, fence.listed | draft.opened).text())
 
     async def event(self, agent: AgentId, key: str) -> EventRow | None:

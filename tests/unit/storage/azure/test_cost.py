@@ -89,9 +89,9 @@ async def test_a_drained_mailbox_is_swept_by_the_next_look(azure: Service) -> No
 
 async def test_a_history_is_swept_of_what_moved_on(azure: Service) -> None:
     writer = await awake(azure)
-    await writer.commit(inserts=(parked("a", 1),))
+    await writer.commit(inserts=(parked("a", 1), parked("b", 2)))
     await writer.commit(updates=(row("a"),))
-    await writer.commit(deletes=(row("first").key,))
+    await writer.commit(deletes=(row("first").key, row("b").key))
     for _ in range(2):
         assert [each.event.id for each in (await azure.store.events(COUNTER)).items] == ["a"]
     azure.wire.take()
@@ -115,3 +115,33 @@ async def test_hints_of_a_commit_that_never_came_go_after_a_day(azure: Service) 
     assert await hints_read() == 100  # young: the commit may still be under way
     azure.clock.time += 86_401
     assert await hints_read() == 2
+
+
+async def test_a_claimed_event_leaves_no_hint_behind_when_its_own_host_ends_it(azure: Service) -> None:
+    """As a turn with steps commits: the event in hand, a step, then the end."""
+    writer = await awake(azure)
+    await writer.commit(inserts=(parked("a", 1),))
+    await writer.commit(rows=(Row("step", "a/1", b"1"),))
+    await writer.commit(updates=(row("a"),), rows=(Row("step", "a/1", None),))
+    assert azure.wire.take() == {"write": 1, "transaction": 3}
+    assert await azure.store.parked(COUNTER, math.inf, 64) == ()
+    assert azure.wire.take() == {"read": 1}
+    assert len((await azure.store.events(COUNTER)).items) == 2
+    assert azure.wire.take() == {"read": 3}  # the list, and two rows
+
+
+async def test_a_hint_that_a_reader_swept_first_is_missed_by_nobody(azure: Service) -> None:
+    writer = await awake(azure)
+    await writer.commit(inserts=(parked("a", 1),))
+    async with service(azure.account.table.name) as other:
+        found = await other.store.load(COUNTER)
+        assert found is not None
+        host = Writer(other.store)
+        host.version, host.etag = found[0].version, found[1]
+        await host.commit(updates=(parked("a", 2),))
+        assert len(await other.store.parked(COUNTER, math.inf, 64)) == 1
+        await host.commit(updates=(parked("a", 3),))
+        writer.version, writer.etag = host.version, host.etag
+    await writer.commit(updates=(row("a"),))
+    assert await azure.store.parked(COUNTER, math.inf, 64) == ()
+    assert [each.event.id for each in (await azure.store.events(COUNTER)).items] == ["first", "a"]
