@@ -24,6 +24,7 @@ from AgentOperatingSystem.messaging.ports import MessageBus
 from AgentOperatingSystem.orchestration.archive import Archivist
 from AgentOperatingSystem.orchestration.builtin import FunctionHandler, Unrouted
 from AgentOperatingSystem.orchestration.decisions import Rules
+from AgentOperatingSystem.orchestration.effects import EffectsDesk
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.lifecycle import Lifecycle
 from AgentOperatingSystem.orchestration.mailroom import Mailroom
@@ -97,6 +98,7 @@ class System:
         self.message_bus = ApplicationBus(self.parts, self.mailroom, self.subscriptions, "default")
         self.lifecycle = Lifecycle(self.parts, self.kernel)
         self.quarantine = QuarantineDesk(self.parts, self.kernel, self.mailroom)
+        self.effects = EffectsDesk(self.parts, self.kernel)
         self.archive = Archivist(self.parts, self.kernel)
         self.schedules = ScheduleDesk(self.parts, self.kernel)
         self.pump = Pump(self.kernel, self.bus, max_concurrent_turns)

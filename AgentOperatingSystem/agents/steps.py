@@ -95,7 +95,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     late: bool = False
     """Whether its result came when another host had taken the event over: evidence."""
     decided_by: str = ""
-    """Who said what became of it, where that is not its own answer."""
+    """Who said what became of it, or of its try before, where that is not its own answer."""
     idempotency_key: str = ""
 
     @property

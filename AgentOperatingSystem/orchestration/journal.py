@@ -20,6 +20,7 @@ from AgentOperatingSystem.observability import metrics
 from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.commits import Commits
 from AgentOperatingSystem.orchestration.decisions import describe
+from AgentOperatingSystem.orchestration.evidence import keep_evidence
 from AgentOperatingSystem.orchestration.ledger import (
     Aside,
     GoesOn,
@@ -190,6 +191,7 @@ class Journal:
             step,
             diverged=found is None and self._strays(),
             tries=found.tries + 1 if found else 1,
+            decided_by=found.decided_by if found else "",
             idempotency_key=hash_of(self._case.event.tenant, str(self._case.event.agent), self._case.key, step.name)[
                 :40
             ],
@@ -205,7 +207,7 @@ class Journal:
         effects = [name for name in self._unasked if is_effect(self._recorded[name])]
         reason = why_not(call, effects, promised=promised) if found is None else ""
         if reason:
-            await self.halt(Aside(Status.DIVERGED, reason))
+            await self.halt(Aside(Status.DIVERGED, f"{reason}; it wanted {self._recorder.told(call.about)}"))
         if promised:
             self._promised[call.what, call.hash] -= 1
         if asyncio.get_running_loop().time() > self._yield_at:
@@ -256,7 +258,7 @@ class Journal:
                 self.verdict = self.verdict or Overtaken(error)
         if step.deadline and step.status is StepStatus.DONE:
             with suppress(AOSError):
-                await self._recorder.evidence(self._case.key, _replace(step, late=True))
+                await keep_evidence(self._recorder, self._case.key, _replace(step, late=True))
         await self._may_go_on()
 
 

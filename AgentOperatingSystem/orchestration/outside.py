@@ -18,6 +18,8 @@ from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.work import HELD, Work
 from AgentOperatingSystem.storage.records import EventRow, Row, Status
 
+OWNS = (Status.WAITING, Status.IN_DOUBT, Status.DIVERGED)
+"""Where an event may have its conversation to itself."""
 Decide = Callable[[Work, Case, EventRow], Awaitable[None]]
 """Puts what becomes of an event into the work. Raises where it may not become that."""
 
@@ -47,9 +49,17 @@ async def change_event(parts: Parts, kernel: Kernel, agent: AgentId, key: str, w
     raise Conflict(f"{agent}: lost the race for the head {RACES_MAX} times; the agent is too busy")
 
 
+async def resume(parts: Parts, work: Work, row: EventRow) -> None:
+    """What the event waited for is there: it goes on from its journal, first in line."""
+    held = await parts.store.parked(work.head.agent, math.inf, work.rules.held_max)
+    work.go_on(row, [each for each in held if each.reason == HELD])
+
+
 async def let_go(parts: Parts, work: Work, row: EventRow) -> None:
-    """An event that waits does so no longer: its time limits end, and its conversation is free."""
-    if row.status is not Status.WAITING:
+    """An event that waits, for answers or for a person, does so no longer: its time limits end, and its conversation is
+    free.
+    """
+    if row.status not in OWNS:
         return
     for name in row.waits:
         timer = f"{WAIT}{row.key}/{name}"

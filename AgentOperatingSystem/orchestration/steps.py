@@ -88,7 +88,7 @@ def end_early(work: Work, case: Case, journal: Journal, *, owns: bool) -> None:
     if isinstance(verdict, GoesOn):
         work.postpone(case, str(verdict), verdict.due)
     elif isinstance(verdict, Aside):
-        work.put_aside(case, verdict.status, str(verdict))
+        work.put_aside(case, verdict.status, str(verdict), owns=owns)
     elif isinstance(verdict, Waits):
         rows = [Row(STEP, f"{case.key}/{name}", encode(step)) for name, step in journal.waits.items()]
         timers = [expiry(case, step) for step in journal.waits.values()]

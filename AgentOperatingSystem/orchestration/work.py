@@ -156,9 +156,7 @@ class Work:
         due = min((timer.due for timer in timers), default=0.0)
         waits = tuple(row.name.partition("/")[2] for row in rows)
         self._put_aside(case, Status.WAITING, "waits for an answer", due, waits, outputs)
-        owned = EVERY if self.strict else case.event.conversation
-        if (owns or self.strict) and owned not in self._waiting:
-            self._waiting = (*self._waiting, owned)
+        self._own(case.event, owns=owns)
 
     def go_on(self, row: EventRow, held: Sequence[EventRow]) -> None:
         """An answer has come: the event that waited is first in line, before those that its conversation held."""
@@ -169,6 +167,10 @@ class Work:
         self._backlog += not row.blocking
         self.free(row.event, held)
         self.ring(0.0, "answer")
+
+    def keep(self, row: EventRow) -> None:
+        """The event stays where it is; a row of it has changed."""
+        self._move(_replace(row, version=self.head.version + 1))
 
     def free(self, event: Event, held: Sequence[EventRow]) -> None:
         """The event's conversation is its own no more: what it held goes on."""
@@ -190,9 +192,15 @@ class Work:
             attempts = case.row.attempts if case.row else 0
             self._park(case, HELD, due=TIME_MAX, blocking=False, attempts=attempts)
 
-    def put_aside(self, case: Case, status: Status, reason: str) -> None:
-        """A person has to say what is to happen with the event."""
+    def put_aside(self, case: Case, status: Status, reason: str, *, owns: bool) -> None:
+        """A person has to say what is to happen with the event, and until then (`owns`) with its conversation."""
         self._put_aside(case, status, reason)
+        self._own(case.event, owns=owns)
+
+    def send(self, message: Message) -> None:
+        """A message that belongs to no event of the turn leaves with the commit."""
+        self.bells[message.id] = message
+        self.touched = True
 
     def ring(self, due: float, why: str) -> None:
         """A bell at `due`; at once where that is past. The same bell ordered twice is one."""
@@ -256,6 +264,12 @@ class Work:
         return [*sent, *self.bells.values()]
 
     # --- inside ---------------------------------------------------------------------------------------------
+
+    def _own(self, event: Event, *, owns: bool) -> None:
+        """The event's conversation is its own until it goes on, so that what it had heard stays true."""
+        owned = EVERY if self.strict else event.conversation
+        if (owns or self.strict) and owned not in self._waiting:
+            self._waiting = (*self._waiting, owned)
 
     def _end(self, case: Case, status: Status, reason: str, result: Any, outputs: tuple[Message, ...]) -> None:
         """The row of an event that ended or was put aside."""

@@ -1,0 +1,61 @@
+"""Late results: what a call came to, told by a host that had lost its event meanwhile. It counts where nobody knew.
+
+The journal hands over what it could not append. If a person was asked what became of the call, the answer is here now,
+and the event goes on by itself.
+"""
+
+import math
+
+import msgspec
+
+from AgentOperatingSystem.agents.steps import Step, StepStatus
+from AgentOperatingSystem.errors import Conflict
+from AgentOperatingSystem.mcp.context_server import ContextMCPServer
+from AgentOperatingSystem.observability import metrics
+from AgentOperatingSystem.orchestration.recording import Recorder
+from AgentOperatingSystem.orchestration.work import HELD, Work
+from AgentOperatingSystem.storage.records import Change, Status
+
+RACES_MAX = 20
+
+
+async def keep_evidence(recorder: Recorder, key: str, step: Step) -> None:
+    """Keeps the result of a call of the event with this key, unless one is known by now; releases the event where it
+    waits for a verdict on nothing else.
+    """
+    parts = recorder.parts
+    server = ContextMCPServer(recorder.agent, parts.store, parts.blobs, parts.clock, parts.inline_bytes_max)
+    for _ in range(RACES_MAX):
+        await server.initialize()
+        known = await recorder.one(f"{key}/{step.name}")
+        if known is None or known.status is not StepStatus.INTENT:
+            return
+        change = await _change(recorder, server, key, step)
+        try:
+            committed = await server.commit(change)
+        except Conflict:
+            continue
+        metrics.increment("effects.evidence")
+        if change.outputs and not committed.relayed:
+            await parts.bus.send(list(change.outputs))
+        return
+
+
+async def _change(recorder: Recorder, server: ContextMCPServer, key: str, step: Step) -> Change:
+    parts, head = recorder.parts, server.head
+    row = await parts.store.event(recorder.agent, key)
+    if row is None or row.status is not Status.IN_DOUBT or await is_asked(recorder, key, besides=step.name):
+        head = msgspec.structs.replace(head, version=head.version + 1, updated_at=recorder.now())
+        return Change(head=head, etag=server.etag, rows=(recorder.row(key, step),))
+    work = Work(head, recorder.now(), parts.registry.is_strict(recorder.agent), parts.rules, parts.limits)
+    kept = recorder.row(key, step)
+    work.rows[kept.kind, kept.name] = kept
+    held = await parts.store.parked(recorder.agent, math.inf, parts.rules.held_max)
+    work.go_on(row, [each for each in held if each.reason == HELD])
+    return work.change(head, server.etag, ())
+
+
+async def is_asked(recorder: Recorder, key: str, *, besides: str) -> bool:
+    """Whether a person is asked about another call of the event too."""
+    steps = (await recorder.read(key)).values()
+    return any(step.status is StepStatus.INTENT and step.name != besides for step in steps)
