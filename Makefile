@@ -49,5 +49,5 @@ lock: ## pin the dependencies anew (ARGS=--upgrade: to the newest that fit)
 	@scripts/lock $(ARGS)
 
 clean: ## remove what builds, tests and environments left; agents' data stays
-	rm -rf .venv .venv-* build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .azurite build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find AgentOperatingSystem examples scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +
