@@ -6,7 +6,6 @@ Adding the same document again changes nothing, so a retried event is harmless. 
 its old self in one transaction. Made by the composition, which hands in the store, the embedder and the reader.
 """
 
-import asyncio
 from collections.abc import Sequence
 
 from AgentOperatingSystem.clock import Clock, SystemClock
@@ -214,7 +213,6 @@ class KnowledgeBase:
         vectors: list[Vector] = []
         for start in range(0, len(passages), _EMBED_BATCH):
             vectors += await self.embedder.passages([_told(each) for each in passages[start : start + _EMBED_BATCH]])
-            await asyncio.sleep(0)  # a large document lets others have their turn
         return vectors
 
     async def _renewed(self, scope: Scope, count: int) -> list[tuple[int, Vector]]:

@@ -6,6 +6,7 @@ what stands beside what in it: so a passage is found that shares no word with th
 well, and when a provider's embedder is the better choice.
 """
 
+import asyncio
 import math
 import zlib
 from collections.abc import Iterator, Sequence
@@ -36,13 +37,17 @@ class LocalEmbedder:
         return f"local/{_FORM}-{lexicon().digest}"
 
     async def passages(self, texts: Sequence[str]) -> list[list[float]]:
-        return [vector_of(text) for text in texts]
+        return await asyncio.to_thread(_vectors_of, texts)
 
     async def question(self, text: str) -> list[float]:
         return vector_of(text)
 
     async def close(self) -> None:
         """There is nothing to let go of."""
+
+
+def _vectors_of(texts: Sequence[str]) -> list[list[float]]:
+    return [vector_of(text) for text in texts]
 
 
 def vector_of(text: str) -> list[float]:

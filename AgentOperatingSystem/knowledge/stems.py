@@ -15,7 +15,10 @@ _STEM_MIN = 3
 SEARCH_WORDS_MAX = 32
 _VOWEL = re.compile("[aeiouy]")
 # Longest first within a step; each step runs once.
-_PLURALS = (("sses", "ss"), ("ies", "y"), ("ied", "y"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("ss", "ss"), ("us", "us"))
+_PLURALS: Final = (
+    ("sses", "ss"), ("ies", "y"), ("ied", "y"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("ss", "ss"),
+    ("us", "us"),
+)  # fmt: skip
 _ENDINGS = ("ingly", "edly", "ing", "ed", "ly")
 _SUFFIXES: Final = (
     ("ization", "ize"), ("isation", "ize"), ("ational", "ate"), ("fulness", "ful"), ("iveness", "ive"),
@@ -115,7 +118,7 @@ def _undoubled(word: str) -> str:
 
 
 def _final(word: str) -> str:
-    """`e` and a long word's `at` go, `y` becomes `i`: `configuration` meets `configure`, and `storing` meets `store`."""
+    """`e` and a long word's `at` go, `y` becomes `i`: `configuration` meets `configure`, `storing` `store`."""
     if word.endswith("e") and len(word) > _STEM_MIN:
         word = word[:-1]
     if word.endswith("at") and len(word) > 2 * _STEM_MIN:

@@ -41,6 +41,8 @@ class Vectors:
     numbers: npt.NDArray[np.int64]
     matrix: npt.NDArray[np.int8]
     lengths: Floats
+    having: npt.NDArray[np.int64]
+    """For each dimension: how many passages have it."""
     rarity: Floats
     """For each dimension: near 0 where every passage has it, large where few do."""
     beside: Floats
@@ -59,19 +61,21 @@ class Vectors:
 def snapshot(
     version: int, epoch: int, rows: Sequence[tuple[int, bytes]], dimensions: int, before: "Vectors | None" = None
 ) -> Vectors:
-    """The rows, behind those of `before` where that is given."""
+    """The rows, behind those of `before` where that is given; only the new ones are measured."""
     numbers = np.fromiter((number for number, _ in rows), dtype=np.int64, count=len(rows))
     matrix = np.frombuffer(b"".join(vector for _, vector in rows), dtype=np.int8).reshape(len(rows), dimensions)
+    lengths, having = _measured(matrix)
     if before is not None:
-        numbers = np.concatenate([before.numbers, numbers])
-        matrix = np.concatenate([before.matrix, matrix])
-    return _measured(version, epoch, numbers, matrix)
+        numbers, lengths = np.concatenate([before.numbers, numbers]), np.concatenate([before.lengths, lengths])
+        matrix, having = np.concatenate([before.matrix, matrix]), before.having + having
+    return _made(version, epoch, numbers, matrix, lengths, having)
 
 
 def without(vectors: Vectors, present: Sequence[int], version: int) -> Vectors:
     """Only the rows whose numbers are present."""
     kept = np.isin(vectors.numbers, np.asarray(present, dtype=np.int64))
-    return _measured(version, vectors.epoch, vectors.numbers[kept], vectors.matrix[kept])
+    having = vectors.having - _measured(vectors.matrix[~kept])[1]
+    return _made(version, vectors.epoch, vectors.numbers[kept], vectors.matrix[kept], vectors.lengths[kept], having)
 
 
 def nearest(
@@ -86,27 +90,37 @@ def nearest(
         return []
     direct = asked * vectors.rarity if by_rarity else asked
     ranked = _widened(vectors, direct) if by_rarity else direct
-    both = np.stack([ranked, direct], axis=1)
-    products = np.concatenate([block @ both for block in _blocks(vectors.matrix)])
+    products = np.concatenate([block @ ranked for block in _blocks(vectors.matrix)])
     power = _LENGTH_POWER if by_rarity else 1.0
-    scores = np.round(products[:, 0] / np.maximum(vectors.lengths, 1.0) ** power, _DIGITS)
-    cosines = products[:, 1] / np.maximum(vectors.lengths * float(np.linalg.norm(direct)), 1e-9)
+    scores = np.round(products / np.maximum(vectors.lengths, 1.0) ** power, _DIGITS)
     rows = np.arange(scores.size) if only is None else np.flatnonzero(np.isin(vectors.numbers, np.asarray(only)))
     best = rows[np.argsort(-scores[rows], kind="stable")[:limit]]
-    return [(int(vectors.numbers[row]), round(float(cosines[row]), _DIGITS)) for row in best]
+    lengths = np.maximum(vectors.lengths[best] * float(np.linalg.norm(direct)), 1e-9)
+    cosines = (vectors.matrix[best].astype(np.float32) @ direct) / lengths
+    return [
+        (int(vectors.numbers[row]), round(float(cosine), _DIGITS)) for row, cosine in zip(best, cosines, strict=True)
+    ]
 
 
-def _measured(version: int, epoch: int, numbers: npt.NDArray[np.int64], matrix: npt.NDArray[np.int8]) -> Vectors:
-    count, dimensions = matrix.shape
-    lengths = np.zeros(count, dtype=np.float32)
-    having = np.zeros(dimensions, dtype=np.int64)
-    for start in range(0, count, _BLOCK_ROWS):
-        block = matrix[start : start + _BLOCK_ROWS].astype(np.float32)
-        lengths[start : start + _BLOCK_ROWS] = np.sqrt((block * block).sum(axis=1))
-        having += np.count_nonzero(block, axis=0)
+def _measured(matrix: npt.NDArray[np.int8]) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """The rows' lengths, and how many rows have each dimension."""
+    lengths = [np.sqrt(np.einsum("ij,ij->i", block, block)) for block in _blocks(matrix)]
+    having = np.count_nonzero(matrix, axis=0).astype(np.int64)
+    return np.concatenate([*lengths, np.zeros(0, dtype=np.float32)]), having
+
+
+def _made(
+    version: int,
+    epoch: int,
+    numbers: npt.NDArray[np.int64],
+    matrix: npt.NDArray[np.int8],
+    lengths: Floats,
+    having: npt.NDArray[np.int64],
+) -> Vectors:
+    count = len(numbers)
     rarity = np.maximum(np.log((count + 1) / (np.maximum(having, 1) + 0.5)), 0.0).astype(np.float32)
-    step = max(1, -(-count // _NEIGHBOURS_MAX))
-    return Vectors(version, epoch, numbers, matrix, lengths, rarity, _beside(matrix[::step], rarity))
+    sample = matrix[:: max(1, -(-count // _NEIGHBOURS_MAX))]
+    return Vectors(version, epoch, numbers, matrix, lengths, having, rarity, _beside(sample, rarity))
 
 
 def _beside(sample: npt.NDArray[np.int8], rarity: Floats) -> Floats:

@@ -20,7 +20,7 @@ LARGE_SECONDS = 600.0
 READ_FROM_FOLDERS = (".pdf", ".docx", ".html", ".htm", ".md", ".markdown", ".txt")
 DEFAULT = "default"
 
-Collection = Annotated[str, typer.Option("--collection", metavar="NAME", help="The set of documents [default].")]
+Collection = Annotated[str, typer.Option("--collection", metavar="NAME", help="The set of documents.")]
 
 
 @command(knowledge, "add")
@@ -109,7 +109,7 @@ def rm(
 def embed(
     system: System,
     out: Output,
-    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="Which [default].")] = DEFAULT,
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="Which.")] = DEFAULT,
 ) -> None:
     """Make all vectors of a collection anew, after another embedder was configured."""
     made = system.post(_place(collection, "/embed"), timeout_seconds=LARGE_SECONDS).document
@@ -143,4 +143,10 @@ def _file(name: str, source: str | None) -> dict[str, str]:
 def _row(number: int, found: dict[str, Any]) -> list[object]:
     passage, likeness = found["passage"], found["similarity"]
     where = passage["heading"] or (f"page {passage['page']}" if passage["page"] else f"at {passage['start']}")
-    return [number, passage["source"], where, "" if likeness is None else f"{likeness:.2f}", brief(" ".join(passage["text"].split()))]
+    return [
+        number,
+        passage["source"],
+        where,
+        "" if likeness is None else f"{likeness:.2f}",
+        brief(" ".join(passage["text"].split())),
+    ]

@@ -72,12 +72,12 @@ async def test_it_finds_by_meaning_by_word_and_by_both(base: KnowledgeBase) -> N
     await base.add_text("ill", ILL)
     settle = "When do we settle bills?"
     assert texts(await base.search(settle, by="words")) == []
-    for by in ("meaning", "hybrid"):
-        found = await base.search(settle, by=by)  # type: ignore[arg-type]  # of a literal
-        assert texts(found) == [PAY]
-        assert (found[0].shares_words, (found[0].similarity or 0) > 0) == (False, True)
-    (found,) = await base.search("invoice", by="words")
-    assert (found.passage.text, found.similarity, found.shares_words) == (PAY, None, True)
+    ways: tuple[SearchBy, ...] = ("meaning", "hybrid")
+    for by in ways:
+        (found,) = await base.search(settle, by=by)
+        assert (found.passage.text, found.shares_words, (found.similarity or 0) > 0) == (PAY, False, True)
+    (word,) = await base.search("invoice", by="words")
+    assert (word.passage.text, word.similarity, word.shares_words) == (PAY, None, True)
 
 
 @pytest.mark.parametrize("by", ["meaning", "words", "hybrid"])

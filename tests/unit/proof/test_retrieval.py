@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from AgentOperatingSystem.errors import InvalidInput
-from AgentOperatingSystem.proof.bench.retrieval import OTHER_WORDS, PLAIN, Report, measure, questions
+from AgentOperatingSystem.proof.bench.retrieval import OTHER_WORDS, PLAIN, measure, questions
 
 
 def test_there_are_enough_questions() -> None:
@@ -26,7 +26,7 @@ async def test_both_searches_find_at_least_what_word_search_finds_and_more_where
     assert found(kinds, "hybrid") > found(kinds, "words")
 
 
-def found(kinds: Report, way: str) -> float:
+def found(kinds: dict[str, dict[str, float]], way: str) -> float:
     """Over all questions."""
     return sum(figures["questions"] * figures[way] for figures in kinds.values())
 
