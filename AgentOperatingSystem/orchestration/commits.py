@@ -41,6 +41,7 @@ class Commits:
         self._pending: dict[tuple[str, str], Row] = {}
         self._lost: Exception | None = None
         self._blobs = False
+        self._writing: asyncio.Task[None] | None = None
 
     async def commit(self, receipts: tuple[str, ...] = ()) -> bool:
         """Commits what the turn did since the last time; says whether its outputs are sent already.
@@ -65,23 +66,50 @@ class Commits:
             for row in self.work.committed(self._awake.server.head):
                 self._tell(row)
 
-    async def append(self, *rows: Row, blob: bool = False) -> None:
-        """Makes rows of the journal durable; `blob` says that one of them points at one. Raises as `commit` does, and
-        after the fence was lost always.
+    def write(self, *rows: Row, blob: bool = False) -> None:
+        """Begins to make rows of the journal durable; whatever is appended or committed next waits for them. `blob`
+        says that one of them points at one.
         """
         self._blobs = self._blobs or blob
         self._pending.update({(row.kind, row.name): row for row in rows})
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write(), name="aos-journal")
+
+    async def append(self, *rows: Row, blob: bool = False) -> None:
+        """Makes rows of the journal durable, and all that was written before. Raises as `commit` does, and after the
+        fence was lost always.
+        """
+        self._blobs = self._blobs or blob
+        self._pending.update({(row.kind, row.name): row for row in rows})
+        await self._write()
+        self.check()
+
+    def abandon(self) -> None:
+        """The turn is over before its last commit: nothing more is written."""
+        if self._writing is not None:
+            self._writing.cancel()
+
+    def check(self) -> None:
+        """Raises what an earlier commit of this turn failed with."""
+        if self._lost is not None:
+            raise self._lost
+
+    async def _write(self) -> None:
+        """Appends all that is pending. What goes wrong is kept: the next one who asks is told."""
         async with self._lock:
-            if self._lost is not None:
-                raise self._lost
             try:
-                while self._pending:
+                while self._pending and self._lost is None:
                     await self._append_some()
             except AOSError as error:
                 self._lost = error
-                raise
 
     async def _commit(self, receipts: tuple[str, ...] = ()) -> bool:
+        """What is not written yet rides along."""
+        self.check()
+        while len(self._pending) > ROWS_MAX // 2:
+            await self._append_some()
+        self.work.rows.update(self._pending)
+        self._pending.clear()
         awake, server = self._awake, self._awake.server
         head, content = server.head, awake.current
         if content != awake.committed and awake.kind is not None:

@@ -65,6 +65,13 @@ def is_effect(step: Step) -> bool:
     return made and step.kind in _DOES and step.effect is not Effect.PURE
 
 
+def is_repeatable(step: Step) -> bool:
+    """Whether the step did nothing but look or think. Its row is written while the handler goes on, and is durable
+    before the next effect, wait or commit; if the host dies first, the step is made again.
+    """
+    return step.status is StepStatus.DONE and step.kind is not StepKind.FUNCTION and step.effect is Effect.PURE
+
+
 def why_not(call: Call, unasked: Collection[str], *, promised: bool) -> str:
     """Why a call that is not recorded must not be made; empty where it may.
 

@@ -20,5 +20,9 @@ class Report(TypedDict):
     by_kind: dict[str, int]
     """Faults by their kind."""
     kills: NotRequired[int]
+    in_doubt: NotRequired[int]
+    """Calls of unknown outcome that were shown to a person."""
+    answers_paid_twice: NotRequired[int]
+    """Calls of a model that were made again although their answer was recorded."""
     failures: NotRequired[list[str]]
     """One line for each thing that was found wrong, with the command that shows it again; absent where all is well."""
