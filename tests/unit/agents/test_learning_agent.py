@@ -1,6 +1,5 @@
 """The chronicler: what it hears is kept with the commit, distilled on its schedule, and known from then on."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from AgentOperatingSystem import AgentOperatingSystem, AOSConfig
 from AgentOperatingSystem.agents import KnowledgeAgent, LearningAgent
 from AgentOperatingSystem.errors import ModelUnavailable
 from AgentOperatingSystem.ml import ScriptedModel
+from tests.waiting import until
 
 QUESTION = "Who decided about the harbour crane?"
 
@@ -36,9 +36,7 @@ async def tell(aos: AgentOperatingSystem, agent: str, data: Any = None, type: st
 
 
 async def heard(aos: AgentOperatingSystem, count: int) -> None:
-    async with asyncio.timeout(10):
-        while len(await aos.context_server("chronicler").recall_prefix("heard/", 10)) < count:
-            await asyncio.sleep(0.01)
+    await until(lambda: aos.context_server("chronicler").recall_prefix("heard/", 10), lambda rows: len(rows) == count)
 
 
 async def test_what_it_learned_is_known_where_it_was_not_before(aos: AgentOperatingSystem) -> None:
@@ -94,9 +92,7 @@ async def test_while_the_model_is_down_nothing_is_forgotten(aos: AgentOperatingS
     await aos.register_agent(Chronicler("chronicler", model=ScriptedModel([ModelUnavailable("down", 3600)])))
     await tell(aos, "chronicler", "a fact")
     await aos.accept_event({"agent": "chronicler", "type": "knowledge.learn"})
-    async with asyncio.timeout(10):
-        while not await is_resting(aos):
-            await asyncio.sleep(0.01)
+    await until(lambda: is_resting(aos), bool)
     assert len(await aos.context_server("chronicler").recall_prefix("heard/", 10)) == 1
     assert await aos.knowledge.collections() == ()
 
