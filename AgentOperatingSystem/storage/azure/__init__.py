@@ -8,6 +8,7 @@ table, overflow   one table, and blobs for what it has no room for
 commit            sends a transaction until it is known what became of it
 lists             reads them back
 store, blobs      the ports
+containers        what lies in a container, with times
 account           the clients
 """
 

@@ -1,22 +1,18 @@
 """`BlobStore` on one blob container: named by content, made young by putting again, removed by ETag only.
 
-When a blob was last put is its metadata `put_at`, in this system's UTC seconds: the collector compares it with times of
-this system, not of the service. A put is always an upload, so it mends a damaged blob, changes the ETag and thereby
-beats a collector that has just found the blob old.
+A put is always an upload, so it mends a damaged blob, changes the ETag and thereby beats a collector that has just found
+the blob old.
 """
 
 from collections.abc import AsyncIterator
-from functools import partial
-from typing import Any, Final
 
 from azure.core import MatchConditions
 from azure.storage.blob.aio import ContainerClient
 
 from AgentOperatingSystem.errors import BlobNotFound
 from AgentOperatingSystem.storage.azure.calls import Calls, Rejected
+from AgentOperatingSystem.storage.azure.containers import listed, put_at, stamped
 from AgentOperatingSystem.storage.blob_names import check_content, check_name, is_name, name_of
-
-_PAGE: Final = 1000
 
 
 class AzureBlobStore:
@@ -28,9 +24,9 @@ class AzureBlobStore:
 
     async def put(self, content: bytes) -> str:
         name = name_of(content)
-        put_at = {"put_at": repr(self._calls.clock.now())}
+        metadata = stamped(self._calls)
         await self._calls.repeated(
-            f"blob {name}", lambda: self._container.upload_blob(name, content, overwrite=True, metadata=put_at)
+            f"blob {name}", lambda: self._container.upload_blob(name, content, overwrite=True, metadata=metadata)
         )
         return name
 
@@ -46,12 +42,9 @@ class AzureBlobStore:
             raise _absence(refusal, name) from None
 
     async def names(self) -> AsyncIterator[tuple[str, float]]:
-        token: str | None = ""
-        while token is not None:
-            page, token = await self._calls.repeated("list of blobs", partial(self._page, token))
-            for blob in page:
-                if is_name(blob.name):
-                    yield blob.name, float(blob.metadata["put_at"])
+        async for name, moment in listed(self._container, self._calls):
+            if is_name(name):
+                yield name, moment
 
     async def delete(self, name: str, unless_put_after: float) -> bool:
         check_name(name)
@@ -60,7 +53,7 @@ class AzureBlobStore:
                 properties = await self._calls.repeated(
                     f"blob {name}", self._container.get_blob_client(name).get_blob_properties
                 )
-                if float(properties.metadata["put_at"]) > unless_put_after:
+                if put_at(properties) > unless_put_after:
                     return False
                 await self._delete(name, properties.etag)
             except Rejected as refusal:
@@ -75,14 +68,6 @@ class AzureBlobStore:
             f"blob {name}",
             lambda: self._container.delete_blob(name, etag=etag, match_condition=MatchConditions.IfNotModified),
         )
-
-    async def _page(self, token: str) -> tuple[list[Any], str | None]:
-        pager: Any = self._container.list_blobs(include=["metadata"], results_per_page=_PAGE).by_page(token or None)
-        try:
-            page = [blob async for blob in await anext(pager)]
-        except StopAsyncIteration:
-            return [], None
-        return page, pager.continuation_token or None
 
 
 def _absence(refusal: Rejected, name: str) -> Exception:

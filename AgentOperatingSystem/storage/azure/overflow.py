@@ -15,6 +15,7 @@ from azure.storage.blob.aio import ContainerClient
 from AgentOperatingSystem.errors import StateUnreadable
 from AgentOperatingSystem.storage.azure import drafts
 from AgentOperatingSystem.storage.azure.calls import Calls, Rejected
+from AgentOperatingSystem.storage.azure.containers import listed, stamped
 from AgentOperatingSystem.storage.azure.packing import get_value
 from AgentOperatingSystem.storage.azure.table import Table
 
@@ -47,7 +48,7 @@ class OverflowBlobs:
 
     async def erase(self, partition: str) -> None:
         """Removes every value of a partition."""
-        for path, _ in await self._listed(f"{partition}/"):
+        async for path, _ in listed(self._container, self._calls, f"{partition}/"):
             await self._delete(path)
 
     async def collect(self, table: Table, older_than_seconds: float) -> int:
@@ -56,9 +57,9 @@ class OverflowBlobs:
         """
         before = self._calls.clock.now() - older_than_seconds
         gone = 0
-        for path, put_at in await self._listed(""):
+        async for path, moment in listed(self._container, self._calls):
             partition, row, name, commit = path.split("/")
-            if put_at >= before:
+            if moment >= before:
                 continue
             found = await table.get(partition, row, [f"{name}_out"])
             mark = found.entity.get(f"{name}_out") if found else None
@@ -68,9 +69,9 @@ class OverflowBlobs:
         return gone
 
     async def _put(self, path: str, content: bytes) -> None:
-        put_at = {"put_at": repr(self._calls.clock.now())}
+        metadata = stamped(self._calls)
         await self._calls.repeated(
-            f"blob {path}", lambda: self._container.upload_blob(path, content, overwrite=True, metadata=put_at)
+            f"blob {path}", lambda: self._container.upload_blob(path, content, overwrite=True, metadata=metadata)
         )
 
     async def _get(self, path: str) -> bytes | None:
@@ -83,13 +84,6 @@ class OverflowBlobs:
             if refusal.http_status == 404:
                 return None
             raise
-
-    async def _listed(self, prefix: str) -> list[tuple[str, float]]:
-        async def read() -> list[tuple[str, float]]:
-            found = self._container.list_blobs(name_starts_with=prefix or None, include=["metadata"])
-            return [(blob.name, float(blob.metadata["put_at"])) async for blob in found]
-
-        return await self._calls.repeated(f"container {self._container.container_name}", read)
 
     async def _delete(self, path: str) -> None:
         try:

@@ -3,6 +3,7 @@
 import pytest
 
 from AgentOperatingSystem.errors import StateUnreadable
+from AgentOperatingSystem.storage.azure.containers import listed
 from AgentOperatingSystem.storage.records import Head, Row
 from tests.azure_service import Fault, Service
 from tests.contract.samples import COUNTER, Writer, row
@@ -12,7 +13,8 @@ DAY = 86_400.0
 
 
 async def paths(azure: Service) -> list[str]:
-    return [path for path, _ in await azure.account.overflow._listed("")]
+    overflow = azure.account.overflow
+    return [path async for path, _ in listed(overflow._container, overflow._calls)]
 
 
 async def test_what_rows_left_behind_is_collected_when_it_is_old_and_nothing_else(azure: Service) -> None:
