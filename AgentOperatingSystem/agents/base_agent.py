@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from AgentOperatingSystem.agents.actions import DeclaredAction
+from AgentOperatingSystem.agents.budgets import Budget
 from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.agents.roles import Role
 from AgentOperatingSystem.agents.state import Migration, StateCodec
@@ -73,6 +74,8 @@ class BaseAgent:
     """What it may do: whom it may send to, whether it publishes; everything where it is None."""
     capabilities: ClassVar[tuple[str, ...]] = ()
     """What it can do, for discovery."""
+    budget: ClassVar[Budget | None] = None
+    """What each agent of the class may spend; further limits stand in the file that `budgets_file` names."""
     converses: ClassVar[bool] = False
     """Whether its events of one conversation build on each other: while one of them waits for an answer, the others do.
     """

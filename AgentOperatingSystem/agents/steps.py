@@ -135,7 +135,9 @@ class Call:
     not. Raises where nobody can tell.
     """
     tokens_max: int | None = None
-    """The most that it can use, for a budget's reservation; None where nobody knows."""
+    """The most that a model may answer, for a budget's reservation; None where the request does not say."""
+    input_tokens: Callable[[], int] | None = None
+    """Estimates how much a model is asked; called only where a budget limits it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +165,11 @@ class Ticket(Protocol):
     @property
     def recorded(self) -> Done | None:
         """What the step came to at an earlier try; then it must not be made again."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The model to ask in place of the call's own, because of a budget; empty where there is none."""
         ...
 
     async def finish(self, done: Done) -> None:

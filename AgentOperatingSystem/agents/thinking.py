@@ -7,12 +7,13 @@ kernel provides, or straight to the model or the tool where no turn is under way
 import inspect
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 
 from AgentOperatingSystem.agents.step_calls import StepCalls
-from AgentOperatingSystem.agents.steps import Call, Done, Journal, Spent, StepKind, hash_of, tool_hash
+from AgentOperatingSystem.agents.steps import Call, Done, Journal, Spent, StepKind, Ticket, hash_of, tool_hash
 from AgentOperatingSystem.errors import InvalidInput
 from AgentOperatingSystem.events import encode
 from AgentOperatingSystem.mcp.context_server import current_turn
@@ -21,6 +22,7 @@ from AgentOperatingSystem.ml.canonical import request_hash
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import ModelDelta, ModelRequest, ModelResponse
 from AgentOperatingSystem.ml.running import provider_of
+from AgentOperatingSystem.ml.sizes import input_tokens
 from AgentOperatingSystem.ml.wrappers.around import Around
 from AgentOperatingSystem.tools.base import Tool
 from AgentOperatingSystem.tools.function_tool import FunctionTool
@@ -66,10 +68,17 @@ class Journaled(Around):
         if journal is None:
             return await self.inner.complete(request)
 
-        async def run(_: str) -> Done:
-            return _answered(await self.inner.complete(request))
-
-        return _response.decode((await journal.run(model_call(request, self.name), run)).content)
+        ticket = await journal.begin(model_call(request, self.name))
+        if ticket.recorded is not None:
+            return _response.decode(ticket.recorded.content)
+        provider, request = self._asked(ticket, request)
+        try:
+            response = await provider.complete(request)
+        except Exception as error:
+            await ticket.fail(error)
+            raise
+        await ticket.finish(_answered(response))
+        return response
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         journal = self._journal or journal_now()
@@ -85,8 +94,9 @@ class Journaled(Around):
             for delta in replayed(_response.decode(ticket.recorded.content)):
                 yield delta
             return
+        provider, request = self._asked(ticket, request)
         try:
-            async with aclosing(self.inner.stream(request)) as deltas:
+            async with aclosing(provider.stream(request)) as deltas:
                 async for delta in deltas:
                     if delta.response is not None:
                         await ticket.finish(_answered(delta.response))
@@ -94,6 +104,13 @@ class Journaled(Around):
         except Exception as error:
             await ticket.fail(error)
             raise
+
+
+    def _asked(self, ticket: Ticket, request: ModelRequest) -> tuple[ModelProvider, ModelRequest]:
+        """The model that is asked: this one, or that of the agent's budget."""
+        if not ticket.model:
+            return self.inner, request
+        return provider_of(ticket.model), msgspec.structs.replace(request, model="")
 
 
 def model_call(request: ModelRequest, model: str) -> Call:
@@ -104,6 +121,7 @@ def model_call(request: ModelRequest, model: str) -> Call:
         hash=request_hash(request, model),
         about=_tail(request),
         tokens_max=request.max_output_tokens,
+        input_tokens=partial(input_tokens, request),
     )
 
 

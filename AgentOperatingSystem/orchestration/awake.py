@@ -10,6 +10,7 @@ from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.errors import AOSError
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
+from AgentOperatingSystem.orchestration.budgets.accounts import Accounts
 from AgentOperatingSystem.orchestration.registry import AgentType
 
 RECENT_MAX = 256
@@ -40,6 +41,8 @@ class Awake:
     """Whether it was read in this very turn."""
     owed: tuple[str, ...] = ()
     """Keys of rows whose outputs the last commit recorded and nobody has seen leave: they are sent first."""
+    accounts: Accounts | None = None
+    """What it may spend and has spent, where anything asked."""
 
     def note(self, key: str) -> None:
         """Remembers that an event is applied."""

@@ -5,11 +5,12 @@ way rides in the next. Whoever lost the fence learns it here, at its next step.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from AgentOperatingSystem.errors import AOSError
+from AgentOperatingSystem.events import Message
 from AgentOperatingSystem.orchestration.awake import Awake
 from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.parts import Parts
@@ -35,12 +36,13 @@ class Commits:
         self.pay = pay
         """Sends what earlier turns committed and perhaps never sent; it leaves before anything of this turn."""
         self._parts = parts
-        self._awake = awake
+        self.awake = awake
         self._tell = tell
         self._lock = asyncio.Lock()
         self._pending: dict[tuple[str, str], Row] = {}
         self._lost: Exception | None = None
         self._blobs = False
+        self._outputs: list[Message] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def commit(self, receipts: tuple[str, ...] = ()) -> bool:
@@ -62,25 +64,23 @@ class Commits:
             relayed, outputs = await self._commit(), self.work.outputs()
             if outputs and not relayed:
                 await self._parts.bus.send(outputs)
-            self._awake.owed = ()
-            for row in self.work.committed(self._awake.server.head):
+            self.awake.owed = ()
+            for row in self.work.committed(self.awake.server.head):
                 self._tell(row)
 
-    def write(self, *rows: Row, blob: bool = False) -> None:
+    def write(self, *rows: Row, blob: bool = False, outputs: Sequence[Message] = ()) -> None:
         """Begins to make rows of the journal durable; whatever is appended or committed next waits for them. `blob`
-        says that one of them points at one.
+        says that one of them points at one; `outputs` leave with them.
         """
-        self._blobs = self._blobs or blob
-        self._pending.update({(row.kind, row.name): row for row in rows})
+        self._add(rows, blob, outputs)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write(), name="aos-journal")
 
-    async def append(self, *rows: Row, blob: bool = False) -> None:
+    async def append(self, *rows: Row, blob: bool = False, outputs: Sequence[Message] = ()) -> None:
         """Makes rows of the journal durable, and all that was written before. Raises as `commit` does, and after the
         fence was lost always.
         """
-        self._blobs = self._blobs or blob
-        self._pending.update({(row.kind, row.name): row for row in rows})
+        self._add(rows, blob, outputs)
         await self._write()
         self.check()
 
@@ -93,6 +93,11 @@ class Commits:
         """Raises what an earlier commit of this turn failed with."""
         if self._lost is not None:
             raise self._lost
+
+    def _add(self, rows: Sequence[Row], blob: bool, outputs: Sequence[Message]) -> None:
+        self._blobs = self._blobs or blob
+        self._pending.update({(row.kind, row.name): row for row in rows})
+        self._outputs += outputs
 
     async def _write(self) -> None:
         """Appends all that is pending. What goes wrong is kept: the next one who asks is told."""
@@ -110,7 +115,9 @@ class Commits:
             await self._append_some()
         self.work.rows.update(self._pending)
         self._pending.clear()
-        awake, server = self._awake, self._awake.server
+        while self._outputs:
+            self.work.send(self._outputs.pop(0))
+        awake, server = self.awake, self.awake.server
         head, content = server.head, awake.current
         if content != awake.committed and awake.kind is not None:
             head = await server.with_state(head, content, awake.kind.codec.schema)
@@ -123,7 +130,7 @@ class Commits:
     async def _append_some(self) -> None:
         names = list(self._pending)[:ROWS_MAX]
         rows = tuple(self._pending.pop(name) for name in names)
-        server = self._awake.server
+        server = self.awake.server
         head = msgspec.structs.replace(
             server.head,
             version=server.head.version + 1,
@@ -131,5 +138,8 @@ class Commits:
             step_blobs=server.head.step_blobs or self._blobs,
             updated_at=self._parts.clock.now(),
         )
-        await server.commit(Change(head=head, etag=server.etag, rows=rows))
+        outputs, self._outputs = tuple(self._outputs), []
+        committed = await server.commit(Change(head=head, etag=server.etag, rows=rows, outputs=outputs))
         self.work.head = server.head
+        if outputs and not committed.relayed:
+            await self._parts.bus.send(outputs)

@@ -7,6 +7,7 @@ from AgentOperatingSystem.agents.context import Limits
 from AgentOperatingSystem.clock import Clock
 from AgentOperatingSystem.mcp.context_server import INLINE_BYTES_MAX
 from AgentOperatingSystem.messaging.ports import MessageBus
+from AgentOperatingSystem.orchestration.budgets.rules import Budgets
 from AgentOperatingSystem.orchestration.decisions import Rules
 from AgentOperatingSystem.orchestration.registry import Registry
 from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
@@ -27,5 +28,7 @@ class Parts:
     limits: Limits = field(default_factory=Limits)
     warm_agents_max: int = 10_000
     inline_bytes_max: int = INLINE_BYTES_MAX
+    budgets: Budgets = field(default_factory=Budgets)
+    """What may be spent, and what models cost."""
     redact: Callable[[bytes], bytes] = bytes
     """Takes the secrets out of JSON that is about to be kept."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from AgentOperatingSystem.agents.actions import DeclaredAction
 from AgentOperatingSystem.agents.base_agent import BaseAgent, RestartPolicy
+from AgentOperatingSystem.agents.budgets import Budget
 from AgentOperatingSystem.agents.state import StateCodec
 from AgentOperatingSystem.errors import ConfigurationError, UnknownAgent
 from AgentOperatingSystem.ids import AgentId
@@ -32,6 +33,7 @@ class AgentType:
     doc: str
     actions: Mapping[str, DeclaredAction]
     """What the doors may have done by name."""
+    budget: Budget | None = None
 
 
 class Registry:
@@ -108,6 +110,7 @@ class Registry:
             version=agent.version,
             doc=(kind.__doc__ or "").strip().partition("\n")[0],
             actions=_checked(kind.declared_actions),
+            budget=kind.budget,
         )
 
 

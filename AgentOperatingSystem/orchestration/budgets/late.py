@@ -1,0 +1,61 @@
+"""What calls came to whose turn was taken over before they ended: told beside the agent, so that nobody's fence moves.
+
+The meter of the host that was overtaken writes it; the next meter of the agent, which has charged the call in full,
+reads it and corrects the charge.
+"""
+
+import logging
+from collections.abc import Container
+from hashlib import sha256
+
+import msgspec
+
+from AgentOperatingSystem.agents.budgets import Amounts
+from AgentOperatingSystem.errors import AOSError
+from AgentOperatingSystem.events import encode
+from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.mcp.context_server import ContextMCPServer
+from AgentOperatingSystem.orchestration.budgets.rules import DAY_SECONDS, LEDGER
+from AgentOperatingSystem.orchestration.parts import Parts
+from AgentOperatingSystem.storage.records import Row
+
+LATE = "late"
+_PAGE = 80
+_log = logging.getLogger(__name__)
+
+
+class Late(msgspec.Struct, frozen=True):
+    """What one call came to, and when that was told."""
+
+    amounts: Amounts
+    at: float
+
+
+async def tell(parts: Parts, agent: AgentId, step: str, actual: Amounts) -> None:
+    """Writes what a call came to. Where that cannot be written, its full charge stays: nothing is raised."""
+    place = _place(agent)
+    now = parts.clock.now()
+
+    async def rows() -> tuple[Row, ...]:
+        page = await parts.store.rows(place, LATE, limit=_PAGE)
+        old = [row for row in page.items if row.value is not None and _decode(row.value).at < now - DAY_SECONDS]
+        return (*(Row(LATE, row.name, None) for row in old), Row(LATE, step, encode(Late(actual, now))))
+
+    try:
+        await ContextMCPServer(place, parts.store, parts.blobs, parts.clock).edit(rows)
+    except AOSError as error:
+        _log.warning("%s: what a late call used stays charged in full: %s", agent, error)
+
+
+async def told(parts: Parts, agent: AgentId, steps: Container[str]) -> dict[str, Amounts]:
+    """What was told of these calls."""
+    page = await parts.store.rows(_place(agent), LATE, limit=1000)
+    return {row.name: _decode(row.value).amounts for row in page.items if row.name in steps and row.value is not None}
+
+
+def _place(agent: AgentId) -> AgentId:
+    return AgentId(LEDGER, f"late/{sha256(str(agent).encode()).hexdigest()[:32]}", agent.tenant)
+
+
+def _decode(value: bytes) -> Late:
+    return msgspec.json.decode(value, type=Late)
