@@ -49,6 +49,8 @@ class Wire:
     """What was sent, by kind (`transaction`, `read`, `write`, `blob`), and what is to go wrong."""
 
     sent: Counter[str] = field(default_factory=Counter)
+    bytes_max: int = 0
+    """The largest transaction's body."""
     chooses: Callable[[str], Fault | None] = lambda kind: None
     spoiler_url: str = ""
 
@@ -74,6 +76,8 @@ class WiredTransport(Transport):
     async def send(self, request: Any, **config: Any) -> Any:
         kind = _kind(request)
         self._wire.sent[kind] += 1
+        if kind == "transaction":
+            self._wire.bytes_max = max(self._wire.bytes_max, len(request.data or b""))
         fault = self._wire.chooses(kind)
         if fault is None:
             return await super().send(request, **config)

@@ -1,7 +1,7 @@
 """`BlobStore` on one blob container: named by content, made young by putting again, removed by ETag only.
 
-A put is always an upload, so it mends a damaged blob, changes the ETag and thereby beats a collector that has just found
-the blob old.
+A put is always an upload, so it mends a damaged blob, changes the ETag and thereby beats a collector that has just
+found the blob old.
 """
 
 from collections.abc import AsyncIterator
