@@ -124,6 +124,14 @@ async def test_as_many_new_passages_as_old_ones_are_seen_too(store: PassageStore
     assert await near(store) == ["new"]
 
 
+async def test_what_is_gone_takes_nobody_s_place(store: PassageStore) -> None:
+    await put(store, "a", ("old", UP), ("older", UP), ("oldest", UP))
+    await put(store, "b", ("kept", (1.0, 1.0, 0.0)))
+    assert [each.text for each, _ in await store.nearest(HERE, UP, 2)] == ["old", "older"]
+    await store.remove(HERE, ["a"])
+    assert [each.text for each, _ in await store.nearest(HERE, UP, 2)] == ["kept"]
+
+
 async def test_searches_are_bounded_by_sources(store: PassageStore) -> None:
     for source in ("docs/a", "docs/b", "c", "docs"):
         await put(store, source, (f"apple of {source}", UP))
