@@ -6,7 +6,7 @@ drafts            a change as one transaction: pure
 calls, transport  the SDKs' errors in our words, and whether to ask again; HTTP
 table, overflow   one table, and blobs for what it has no room for
 commit            sends a transaction until it is known what became of it
-lists             reads them back
+lists, unlisting  reads them back, and takes off a list what is not on it any more
 store, blobs      the ports
 containers        what lies in a container, with times
 account           the clients

@@ -138,8 +138,8 @@ class Reader:
         heads = await _kept(_addresses(pages, wanted), self._listed_head, limit + 1)
         return _page([(head.agent.partition, head) for head in heads], limit)
 
-    async def find(self, tenant: str, status: str, after: str, limit: int) -> Page[EventRow]:
-        """By agent, then by key."""
+    async def find(self, tenant: str, status: str, after: str, limit: int, idle: list[AgentId]) -> Page[EventRow]:
+        """By agent, then by key; agents that are listed and have no such event are added to `idle`."""
         at, _, key = after.rpartition(":")
         partition = keys.open_partition(tenant, status)
         first = keys.coarse(at.partition("|")[2]) if at else ""
@@ -147,10 +147,13 @@ class Reader:
         found: list[tuple[str, EventRow]] = []
         async with aclosing(_addresses(pages, lambda agent: agent.partition >= at)) as agents:
             async for agent in agents:
+                before = len(found)
                 async for row in self.of_status(agent, status, key if agent.partition == at else ""):
                     found.append((f"{agent.partition}:{row.key}", row))
                     if len(found) > limit:
                         return _page(found, limit)
+                if len(found) == before and agent.partition != at:
+                    idle.append(agent)
         return _page(found, limit)
 
     # --- inside ---------------------------------------------------------------------------------------------------

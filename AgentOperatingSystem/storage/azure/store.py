@@ -19,6 +19,7 @@ from AgentOperatingSystem.storage.azure.lists import Reader
 from AgentOperatingSystem.storage.azure.packing import Entity, put_value
 from AgentOperatingSystem.storage.azure.recent import RecentHints
 from AgentOperatingSystem.storage.azure.table import Found, Range
+from AgentOperatingSystem.storage.azure.unlisting import unlist
 from AgentOperatingSystem.storage.records import Change, Committed, EventRow, Head, Page, Row, Status
 
 
@@ -62,7 +63,11 @@ class AzureAgentStore:
         return await self._read.events(agent, str(status or ""), after, limit)
 
     async def find(self, tenant: str, status: Status, after: str = "", limit: int = 100) -> Page[EventRow]:
-        return await self._read.find(tenant, str(status), after, limit)
+        idle: list[AgentId] = []
+        page = await self._read.find(tenant, str(status), after, limit, idle)
+        for agent in idle:
+            await unlist(self._table, self._read, agent, str(status))
+        return page
 
     async def row(self, agent: AgentId, kind: str, name: str) -> bytes | None:
         return await self._read.row(agent, kind, name)
@@ -101,12 +106,14 @@ class AzureAgentStore:
 
     async def _write_ahead(self, agent: AgentId, fence: Fence, draft: Draft) -> None:
         """What the commit relies on; if it never comes, this is found to be void."""
+        now = self._clock.now()
         indexes = [keys.open_partition(agent.tenant, status) for status in sorted(draft.opened)]
         if not fence.etag:
             indexes.append(keys.agents_partition(agent.tenant))
         if indexes or draft.overflow:
             await asyncio.gather(
-                self._overflow.put(draft.overflow), *(self._table.upsert(_entry(index, agent)) for index in indexes)
+                self._overflow.put(draft.overflow),
+                *(self._table.upsert(_entry(index, agent, now)) for index in indexes),
             )
         for hint in draft.ahead:
             await self._table.upsert(hint)
@@ -121,9 +128,9 @@ class AzureAgentStore:
                     done = await self._table.delete_all(page, conditional=False) and done
 
 
-def _entry(index: str, agent: AgentId) -> Entity:
+def _entry(index: str, agent: AgentId, now: float) -> Entity:
     """An index entry: the agent's address, whole."""
-    entity: Entity = {"PartitionKey": index, "RowKey": keys.ordered(keys.address_of(agent))}
+    entity: Entity = {"PartitionKey": index, "RowKey": keys.ordered(keys.address_of(agent)), "at": now}
     put_value(entity, "n", agent.partition.encode())
     return entity
 
