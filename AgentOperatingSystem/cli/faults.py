@@ -1,4 +1,4 @@
-"""`aos faults`: the two ways to break things, and one report of what became of it.
+"""`aos faults`: the three ways to break things, and one report of what became of it.
 
 Called by `commands.checks`; the simulator breaks a world in virtual time, the killer ends real processes.
 """
@@ -8,8 +8,8 @@ from collections import Counter
 from AgentOperatingSystem.proof.report import Report
 
 
-def break_things(seeds: int, kills: int, first_seed: int) -> Report:
-    """Runs both, or the one that is asked for (a number above 0)."""
+def break_things(seeds: int, kills: int, refunds: int, first_seed: int, *, plain: bool = False) -> Report:
+    """Runs all, or those that are asked for (a number above 0)."""
     reports = []
     if seeds:
         from AgentOperatingSystem.proof.simulator.run import run
@@ -19,12 +19,17 @@ def break_things(seeds: int, kills: int, first_seed: int) -> Report:
         from AgentOperatingSystem.proof.kill import run_kills
 
         reports.append(run_kills(kills, seed=first_seed))
+    if refunds:
+        from AgentOperatingSystem.proof.refunds import run_refunds
+
+        reports.append(run_refunds(refunds, seed=first_seed, plain=plain))
     return reports[0] if len(reports) == 1 else together(reports)
 
 
 def is_broken(report: Report) -> bool:
     """Whether a promise did not hold."""
-    return bool(report["lost"] or report["applied_twice"] or report["stuck"] or report.get("failures"))
+    broken = report["lost"] or report["applied_twice"] or report["stuck"] or report.get("answers_paid_twice")
+    return bool(broken or report.get("failures"))
 
 
 def together(reports: list[Report]) -> Report:
@@ -39,6 +44,9 @@ def together(reports: list[Report]) -> Report:
         whole["applied_twice"] += report["applied_twice"]
         whole["stuck"] += report["stuck"]
         whole["kills"] += report.get("kills", 0)
+        for name in ("in_doubt", "answers_paid_twice", "plain_autogen"):
+            if name in report:
+                whole[name] = report[name]  # type: ignore[literal-required]  # of the refunds alone
         failures += report.get("failures", [])
         kinds.update(report["by_kind"])
     whole["hash"] = ":".join(report["hash"] for report in reports)

@@ -3,6 +3,15 @@
 from typing import NotRequired, TypedDict
 
 
+class Plain(TypedDict):
+    """The same kills on AutoGen alone, with `save_state` after each order."""
+
+    kills: int
+    refunds_twice: int
+    emails_twice: int
+    model_calls_again: int
+
+
 class Report(TypedDict):
     """What was done to the system, and how many promises broke."""
 
@@ -24,5 +33,6 @@ class Report(TypedDict):
     """Calls of unknown outcome that were shown to a person."""
     answers_paid_twice: NotRequired[int]
     """Calls of a model that were made again although their answer was recorded."""
+    plain_autogen: NotRequired[Plain]
     failures: NotRequired[list[str]]
     """One line for each thing that was found wrong, with the command that shows it again; absent where all is well."""

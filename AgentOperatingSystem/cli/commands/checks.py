@@ -106,23 +106,31 @@ def faults(
         typer.Option("--seeds", min=0, help="Simulated worlds, with many faults each, in virtual time [100]."),
     ] = None,
     kill: Annotated[int, typer.Option("--kill", min=0, help="Real kills, with SIGKILL, of a process at work.")] = 0,
+    refunds: Annotated[
+        int, typer.Option("--refunds", min=0, help="Real kills of a team that gives money back (needs AutoGen).")
+    ] = 0,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="With --refunds: the same kills on AutoGen alone, for comparison.")
+    ] = False,
     first: Annotated[int, typer.Option("--first", min=0, help="The first seed; the same seeds break the same.")] = 0,
 ) -> None:
     """Break things on purpose, and count what is lost, applied twice or left behind; exit code 1 where anything is.
 
-    With --kill alone, nothing is simulated.
+    With --kill or --refunds alone, nothing is simulated.
     """
     from AgentOperatingSystem.cli.faults import break_things, is_broken
 
     if seeds is None:
-        seeds = 0 if kill else WORLDS
-    if not seeds and not kill:
-        raise InvalidInput("nothing to do: give --seeds, --kill, or neither")
-    report = break_things(seeds, kill, first)
-    figures = {name: value for name, value in report.items() if name not in ("by_kind", "failures")}
+        seeds = 0 if kill or refunds else WORLDS
+    if not seeds and not kill and not refunds:
+        raise InvalidInput("nothing to do: give --seeds, --kill, --refunds, or none of them")
+    report = break_things(seeds, kill, refunds, first, plain=plain)
+    compared = report.get("plain_autogen")
+    figures = {name: value for name, value in report.items() if name not in ("by_kind", "failures", "plain_autogen")}
     out.show(
         report,
         pairs(figures),
+        *([pairs({f"plain AutoGen: {name}": value for name, value in compared.items()})] if compared else []),
         Table(("FAULT", "TIMES"), sorted(report["by_kind"].items())),
         *report.get("failures", []),
     )

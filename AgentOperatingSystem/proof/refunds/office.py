@@ -24,6 +24,7 @@ SAYS = {
 DEADLINE_SECONDS = 0.3
 """How long a refund may take; no verdict on one that was cut off is taken before."""
 _ORDER = re.compile(r"o-\d+")
+TOOLS = ("lookup", "refund", "email")
 _NEXT = {"": "lookup", "lookup": "refund", "refund": "email"}
 
 

@@ -3,35 +3,33 @@
 Kill points go round: before and after each commit of an order's way, inside each call of a model and of a tool.
 """
 
-import multiprocessing
 import sqlite3
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import msgspec
 
 from AgentOperatingSystem.agents.steps import Step, StepKind, StepStatus
 from AgentOperatingSystem.events import event_key
-from AgentOperatingSystem.proof.refunds.office import Ledger
+from AgentOperatingSystem.proof.refunds.office import TOOLS, Ledger
+from AgentOperatingSystem.proof.refunds.plain import run_plain
+from AgentOperatingSystem.proof.refunds.processes import forked
 from AgentOperatingSystem.proof.report import Report
 
-COMMITS = 12
-"""Commits on the way of one order: accepted, claimed, nine of its steps, the last; more are passed in vain."""
+COMMITS = 9
+"""Commits on the way of one order: its claim, its steps (those that only think may ride with the next), the last."""
 MODEL_CALLS = 5
-POINTS = (
-    *((f"{when} commit", number) for when in ("before", "after") for number in range(1, COMMITS + 1)),
+INSIDE = (
     *(("in a model call", number) for number in range(1, MODEL_CALLS + 1)),
-    *(
-        (f"in {tool}, {when}", 1)
-        for tool in ("lookup", "refund", "email")
-        for when in ("before it acts", "after it acted")
-    ),
+    *((f"in {tool}, {when}", 1) for tool in TOOLS for when in ("before it acts", "after it acted")),
 )
-LIFE_SECONDS_MAX = 60.0
+"""Where a host dies within a call, and at which passing."""
+POINTS = (*((f"{when} commit", number) for number in range(1, COMMITS + 1) for when in ("before", "after")), *INSIDE)
+Said = dict[str, tuple[int, bool]]
+"""What a host told before it died, by its first word: the order, and whether that was in doubt."""
 _step = msgspec.json.Decoder(Step)
 
 
@@ -74,43 +72,24 @@ class Campaign:
         self._judge()
         return found
 
-    def _life(
-        self, open_order: int | None, order: int | None, point: str, countdown: int
-    ) -> dict[str, tuple[int, bool]]:
+    def _life(self, open_order: int | None, order: int | None, point: str, countdown: int) -> Said:
         """What a life said until its end, by its words."""
-        context = _context()
-        ours, theirs = context.Pipe()
-        from AgentOperatingSystem.proof.refunds.child import live
+        from AgentOperatingSystem.proof.refunds.child import live  # AutoGen: where the proof is really run
 
-        process = context.Process(target=live, args=(theirs, self.folder, open_order, order, point, countdown))
-        process.start()
-        theirs.close()
-        process.join(LIFE_SECONDS_MAX)
-        process.kill()
-        process.join()
-        said: dict[str, tuple[int, bool]] = {}
-        try:
-            while ours.poll():
-                word, number, doubted = ours.recv()
-                said[word] = (number, doubted)
-        except (EOFError, OSError):
-            pass
-        ours.close()
-        return said
+        words = forked(live, self.folder, open_order, order, point, countdown)
+        return {word: (number, doubted) for word, number, doubted in words}
 
-    def _check_end(self, said: dict[str, tuple[int, bool]], order: int, expected: bool) -> None:
+    def _check_end(self, said: Said, order: int, expected: bool) -> None:
         if "ended" not in said:
             self.found.failures.append(f"order {order} did not come to its end")
             return
         doubted = said["ended"][1]
         self.found.in_doubt += doubted
         if doubted != expected:
-            shown = "was in doubt" if doubted else "was not in doubt"
-            self.found.failures.append(
-                f"order {order} {shown}, and its kill fell {'inside' if expected else 'outside'}"
-            )
+            shown, fell = ("", "outside of") if doubted else ("not ", "inside")
+            self.found.failures.append(f"order {order} was {shown}in doubt, and its kill fell {fell} the refund")
 
-    def _after_life(self, said: dict[str, tuple[int, bool]], order: int | None, point: str) -> tuple[int | None, bool]:
+    def _after_life(self, said: Said, order: int | None, point: str) -> tuple[int | None, bool]:
         """The order that is open now, and whether it has to be in doubt."""
         if order is None:
             return None, False
@@ -149,13 +128,13 @@ class Campaign:
             found.failures.append(f"{found.repeated} model calls were made again after their answer was recorded")
 
 
-def run_refunds(kills: int, *, seed: int = 0, folder: Path | None = None) -> Report:
+def run_refunds(kills: int, *, seed: int = 0, plain: bool = False, folder: Path | None = None) -> Report:
     """Kills the office `kills` times, and judges: no refund twice, no recorded answer paid again, in doubt when and
-    only when a kill fell inside a refund.
+    only when a kill fell inside a refund. With `plain`, AutoGen alone is killed on the same work, for comparison.
     """
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="aos-refunds-") as made:
-            return run_refunds(kills, seed=seed, folder=Path(made))
+            return run_refunds(kills, seed=seed, plain=plain, folder=Path(made))
     campaign = Campaign(folder, kills, seed)
     found = campaign.run()
     twice = sum(max(0, len(campaign.ledger.done("refund", f"o-{order}")) - 1) for order in range(found.orders))
@@ -172,12 +151,8 @@ def run_refunds(kills: int, *, seed: int = 0, folder: Path | None = None) -> Rep
         in_doubt=found.in_doubt,
         answers_paid_twice=found.repeated,
     )
+    if plain:
+        report["plain_autogen"] = run_plain(min(kills, 2 * len(INSIDE)), INSIDE)
     if found.failures:
         report["failures"] = [f"{each}; again: aos faults --refunds {kills} --first {seed}" for each in found.failures]
     return report
-
-
-def _context() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["AgentOperatingSystem.proof.refunds.child"])
-    return context

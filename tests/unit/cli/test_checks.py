@@ -34,10 +34,13 @@ def test_neither(aos: Aos) -> None:
     assert (ran.code, ran.out) == (2, "")
 
 
-@pytest.mark.parametrize("broken", [{"lost": 1}, {"applied_twice": 1}, {"stuck": 1}, {"failures": ["seed 3: why"]}])
+BROKEN = ({"lost": 1}, {"applied_twice": 1}, {"stuck": 1}, {"answers_paid_twice": 1}, {"failures": ["seed 3: why"]})
+
+
+@pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_promise_is_exit_code_1(aos: Aos, monkeypatch: pytest.MonkeyPatch, broken: dict[str, Any]) -> None:
     report: Report = {**WELL, **broken}  # type: ignore[typeddict-item]  # one of its keys
-    monkeypatch.setattr(faults, "break_things", lambda *given: report)
+    monkeypatch.setattr(faults, "break_things", lambda *given, plain: report)
     ran = aos("faults", "--seeds", "1")
     assert ran.code == 1
     assert "crash  5" in ran.out
