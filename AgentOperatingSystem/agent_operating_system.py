@@ -34,6 +34,8 @@ from AgentOperatingSystem.observability.redaction import redact_json, register_s
 from AgentOperatingSystem.orchestration.applications import agents_of, routes_of
 from AgentOperatingSystem.orchestration.archive import Archivist
 from AgentOperatingSystem.orchestration.builtin import FunctionHandler, Unrouted
+from AgentOperatingSystem.orchestration.cancelling import CancelDesk
+from AgentOperatingSystem.orchestration.control_events import control_agent
 from AgentOperatingSystem.orchestration.decisions import Rules
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.lifecycle import Lifecycle
@@ -48,6 +50,7 @@ from AgentOperatingSystem.orchestration.retention import expire
 from AgentOperatingSystem.orchestration.routes import Route
 from AgentOperatingSystem.orchestration.schedules import ScheduleDesk
 from AgentOperatingSystem.orchestration.subscriptions import Subscriptions
+from AgentOperatingSystem.orchestration.switching import SwitchDesk
 from AgentOperatingSystem.storage.collector import collect
 from AgentOperatingSystem.storage.folder import FolderBlobStore
 from AgentOperatingSystem.storage.records import Head, Page
@@ -75,6 +78,8 @@ class AgentOperatingSystem:
     mailroom: Mailroom
     message_bus: ApplicationBus
     lifecycle: Lifecycle
+    cancelling: CancelDesk
+    switches: SwitchDesk
     manager: AgentManager
     quarantine: QuarantineDesk
     schedules: ScheduleDesk
@@ -95,6 +100,7 @@ class AgentOperatingSystem:
         self.registry = Registry(self.config.state_bytes_max)
         self.registry.register_system(Unrouted)
         self.registry.register_system(FunctionHandler)
+        self.registry.register_system(control_agent(self))
         self.subscriptions = Subscriptions(self.registry)
         self.routes = list(routes)
         self._knowledge: KnowledgeBase | None = None
@@ -117,12 +123,14 @@ class AgentOperatingSystem:
         self.mailroom = Mailroom(self.parts, self.kernel, self.routes, self.config.dedupe_days * DAY_SECONDS)
         self.message_bus = ApplicationBus(self.parts, self.mailroom, self.subscriptions, self.config.tenant, self.start)
         self.lifecycle = Lifecycle(self.parts, self.kernel)
+        self.cancelling = CancelDesk(self.parts, self.kernel)
+        self.switches = SwitchDesk(self.parts, self.kernel, self.config.subscriptions_refresh_seconds)
         self.manager = AgentManager(self.parts, self.kernel, self.config.tenant)
         self.quarantine = QuarantineDesk(self.parts, self.kernel, self.mailroom)
         self.schedules = ScheduleDesk(self.parts, self.kernel)
         self.archive = Archivist(self.parts, self.kernel)
         self._pump = Pump(self.kernel, self.parts.bus, self.config.max_concurrent_turns)
-        await self.subscriptions.refresh(self.parts, self.config.tenant)
+        await self._refresh()
         return self
 
     def start(self) -> None:
@@ -315,7 +323,15 @@ class AgentOperatingSystem:
     async def _refresh_forever(self) -> None:
         while True:
             await self.clock.sleep(self.config.subscriptions_refresh_seconds)
-            await self.subscriptions.refresh(self.parts, self.config.tenant)
+            try:
+                await self._refresh()
+            except Exception:
+                _log.exception("subscriptions and switches cannot be read; trying again")
+
+    async def _refresh(self) -> None:
+        """What other hosts have subscribed, paused and stopped."""
+        await self.subscriptions.refresh(self.parts, self.config.tenant)
+        await self.switches.refresh(self.config.tenant)
 
     def _started(self) -> Pump:
         if self._pump is None:

@@ -31,6 +31,7 @@ from AgentOperatingSystem.api import (
     quarantine,
     schedules,
     stream,
+    switches,
 )
 from AgentOperatingSystem.api.actions import PostAction
 from AgentOperatingSystem.api.answers import answer
@@ -43,6 +44,7 @@ from AgentOperatingSystem.api.webhooks import GitHubWebhook
 DESCRIPTION = "Perpetual agents: an event wakes one, is applied exactly once, and its results are published."
 ROUTERS = (
     control.router,
+    switches.router,
     chat.router,
     conversations.router,
     agents.router,

@@ -1,4 +1,4 @@
-"""`POST` of pause, resume, stop, start and terminate. Control does not queue: it changes the agent at once."""
+"""`POST` of pause, resume, stop, start and terminate, and of an event's cancel. Control does not queue: it acts now."""
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -6,7 +6,9 @@ from fastapi import APIRouter, Request, Response
 from AgentOperatingSystem.api.answers import answer
 from AgentOperatingSystem.api.bodies import read_json
 from AgentOperatingSystem.api.door import Door, Key, TheDoor
+from AgentOperatingSystem.api.events import DEFAULT_SOURCE
 from AgentOperatingSystem.api.openapi import documented
+from AgentOperatingSystem.api.views import Outcome, outcome_view
 
 router = APIRouter(prefix="/api/v1/agents", tags=["control"])
 
@@ -66,6 +68,19 @@ async def stop(door: TheDoor, request: Request, name: str, key: Key = "") -> Res
 async def start(door: TheDoor, request: Request, name: str, key: Key = "") -> Response:
     """Lets a stopped agent go on with what is in its mailbox."""
     return await _control(door, request, name, key, "start")
+
+
+@router.post("/{name}/events/{event:path}/cancel", **documented(Outcome, body=Why))
+async def cancel(
+    door: TheDoor, request: Request, name: str, event: str, key: Key = "", source: str = DEFAULT_SOURCE
+) -> Response:
+    """Ends an event as cancelled, wherever it is: queued, parked, waiting, in doubt, or in a handler's hands, where it
+    takes effect at the next step.
+    """
+    said = await read_json(request, Why, door, empty=Why())
+    agent = door.address(name, key)
+    door.check_recipient(agent)
+    return answer(outcome_view(await door.aos.cancelling.cancel(agent, source, event, said.reason)))
 
 
 async def _control(door: Door, request: Request, name: str, key: str, action: str) -> Response:

@@ -11,6 +11,7 @@ from fastapi import Depends, Query, Request
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
 from AgentOperatingSystem.errors import Forbidden
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.orchestration.switches import CONTROL
 from AgentOperatingSystem.storage.records import Control, Head
 
 ENVELOPE_BYTES = 64 << 10
@@ -43,6 +44,11 @@ class Door:
             raise Forbidden(
                 f"{agent.name} belongs to the system; nothing can be sent to it or done with it from outside"
             )
+
+    def check_recipient(self, agent: AgentId) -> None:
+        """Raises `Forbidden` for the system's own agents, but for the one that takes control events."""
+        if agent.name != CONTROL:
+            self.check_writable(agent)
 
     async def head(self, agent: AgentId) -> Head | None:
         """The agent's head as it is stored; None where it was never woken."""

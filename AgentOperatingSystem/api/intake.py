@@ -73,7 +73,7 @@ def addressed(door: Door, event: Event) -> Event:
     if event.agent is None:
         event = door.aos.mailroom.admit(event)
     else:
-        door.check_writable(event.agent)
+        door.check_recipient(event.agent)
     if event.reply_to is not None:
         door.check_writable(event.reply_to)
     return event

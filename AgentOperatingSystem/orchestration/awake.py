@@ -157,6 +157,10 @@ class Watch:
             running.stop(why, asyncio.get_running_loop().time())
             self._arm(running.stop_at)
 
+    def running(self) -> list[AgentId]:
+        """Whose handlers run on this host now."""
+        return list(self._running)
+
     def is_running(self, agent: AgentId) -> bool:
         """Whether a handler of `agent` runs on this host now."""
         return agent in self._running

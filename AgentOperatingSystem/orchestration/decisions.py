@@ -101,12 +101,16 @@ def after_failure(
     )
 
 
-def why_hold(head: Head, now: float, *, broken: AOSError | None) -> End | str | None:
-    """Why an agent cannot handle anything now: an end for the event, a reason to park it, or None."""
+def why_hold(head: Head, now: float, *, broken: AOSError | None, switched: str = "") -> End | str | None:
+    """Why an agent cannot handle anything now: an end for the event, a reason to park it, or None. `switched` is why
+    its type or tenant is held.
+    """
     if head.control is Control.TERMINATED:
         return End(Status.CANCELLED, f"the agent was terminated{_because(head)}")
     if head.control is not Control.ACTIVE:
         return f"the agent is {head.control}{_because(head)}"
+    if switched:
+        return switched
     if head.backoff_until > now:
         return f"the agent backs off{_because(head)}"
     if broken is not None:

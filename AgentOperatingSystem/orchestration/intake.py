@@ -29,13 +29,15 @@ async def intake(
     *,
     rings: bool,
     broken: AOSError | None,
+    switched: str = "",
 ) -> list[Case]:
     """The cases to handle, in order; arrivals that cannot run now are parked in `work`.
 
     `applied` are keys that have their row already: a timer that was set once more to a time at which it ran then makes
-    no second run.
+    no second run. `switched` is why the agent's type or tenant is held: whoever lifts that wakes the agent.
     """
-    hold = why_hold(work.head, work.now, broken=broken)
+    hold = why_hold(work.head, work.now, broken=broken, switched=switched)
+    work.blocked = switched if hold == switched else ""
     can_move = hold is None or isinstance(hold, End)
     waiting = await _waiting(store, work) if can_move and (rings or work.head.backlog) else []
     ticks = await _ticks(store, work) if rings and hold is None and _tick_due(work) else []

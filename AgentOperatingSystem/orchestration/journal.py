@@ -210,6 +210,8 @@ class Journal:
             await self.halt(Aside(Status.DIVERGED, f"{reason}; it wanted {self._recorder.told(call.about)}"))
         if promised:
             self._promised[call.what, call.hash] -= 1
+        if held := self._recorder.held():
+            await self.halt(GoesOn(held))
         if asyncio.get_running_loop().time() > self._yield_at:
             await self.halt(GoesOn("its turn ran out of time"))
 

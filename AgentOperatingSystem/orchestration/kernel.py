@@ -153,7 +153,10 @@ class Kernel:
         work = commits.work
         arrivals = await self._arrivals(awake, turn, applied, look=race > 0 or turn.deliveries > 1)
         rings = len(arrivals) < len(turn.messages) and any(message.kind is Kind.DOORBELL for message in turn.messages)
-        for case in await intake(self.parts.store, work, arrivals, applied, rings=rings, broken=awake.broken):
+        switched = self.parts.switches.why(turn.agent)
+        for case in await intake(
+            self.parts.store, work, arrivals, applied, rings=rings, broken=awake.broken, switched=switched
+        ):
             await self._handling.handle(awake, commits, case)
 
     async def _arrivals(self, awake: Awake, turn: Turn, applied: dict[str, EventRow], *, look: bool) -> list[Case]:

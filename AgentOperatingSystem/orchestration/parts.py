@@ -10,6 +10,7 @@ from AgentOperatingSystem.messaging.ports import MessageBus
 from AgentOperatingSystem.orchestration.budgets.rules import Budgets
 from AgentOperatingSystem.orchestration.decisions import Rules
 from AgentOperatingSystem.orchestration.registry import Registry
+from AgentOperatingSystem.orchestration.switches import Switches
 from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
 
 
@@ -32,3 +33,5 @@ class Parts:
     """What may be spent, and what models cost."""
     redact: Callable[[bytes], bytes] = bytes
     """Takes the secrets out of JSON that is about to be kept."""
+    switches: Switches = field(default_factory=Switches)
+    """Types and tenants that are paused or stopped."""

@@ -35,6 +35,10 @@ class Recorder:
         """How far the clocks of two hosts may be apart."""
         return self.parts.rules.clock_skew_seconds
 
+    def held(self) -> str:
+        """Why the agent's type or tenant makes no further step now; empty where nothing holds it."""
+        return self.parts.switches.why(self.agent)
+
     async def read(self, key: str) -> dict[str, Step]:
         """What is recorded of the event with this key, by name."""
         found: dict[str, Step] = {}

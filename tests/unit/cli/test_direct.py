@@ -248,3 +248,22 @@ def test_a_file_that_is_no_database(bare: Path, aos: Aos) -> None:
     assert ran.code in (2, 3)
     assert "aos.db" in ran.err.splitlines()[-1]
     assert "Traceback" not in ran.err
+
+
+def test_cancel(data: Path, aos: Aos) -> None:
+    ran = aos("cancel", "desk", "later", "--source", "/", "--reason", "no need", "--app", APP)
+    assert (ran.code, ran.out) == (0, "desk: event later is cancelled (cancelled: no need)\n"), ran.err
+    assert aos("cancel", "desk", "none", "--app", APP).code == 4
+
+
+def test_switches(data: Path, aos: Aos) -> None:
+    assert aos("switches", "--app", APP).out == "nothing is held\n"
+    said = aos("pause", "--type", "desk", "--reason", "x", "--app", APP)
+    assert said.out == "type desk is paused; every host has seen it within 5 s\n", said.err
+    assert document(aos("switches", "--json", "--app", APP))["items"][0]["state"] == "paused"
+    assert aos("stop", "--tenant", "default", "--app", APP).out.startswith("tenant default is stopped")
+    for over in (("--type", "desk"), ("--tenant", "default")):
+        assert " is active; " in aos("resume", *over, "--app", APP).out
+    assert aos("switches", "--app", APP).out == "nothing is held\n"
+    assert aos("pause", "--app", APP).code == 2
+    assert aos("pause", "desk", "--type", "desk", "--app", APP).code == 2
