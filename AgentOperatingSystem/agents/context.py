@@ -16,12 +16,14 @@ from AgentOperatingSystem.agents.asking import REPLY, Owed, chain, owed_by
 from AgentOperatingSystem.agents.conversation import MAIN, TOKENS_MAX, Conversation
 from AgentOperatingSystem.agents.step_calls import StepCalls, Steps
 from AgentOperatingSystem.agents.timers import REQUEST, Timer, new_request, new_schedule, time_limit
+from AgentOperatingSystem.agents.waiting import behind_of
 from AgentOperatingSystem.errors import Quarantine, TooLarge
 from AgentOperatingSystem.events import Event, check_memory_key, check_topic, encode
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.storage.records import Row
 
+TOO_LONG = "hop limit {} reached: the chain of causes is too long"
 _log = logging.getLogger("AgentOperatingSystem.agent")
 _decode = msgspec.json.decode
 
@@ -257,7 +259,8 @@ class Context(StepCalls):
         names.
 
         Idempotent by `name`: scheduling the same again changes nothing, scheduling otherwise replaces it. `missed`
-        says what becomes of runs that no host was there for: `skip`, `once` or `all`. Raises `InvalidSchedule`.
+        says what becomes of runs that no host was there for: `skip`, `once` or `all`. Raises `InvalidSchedule`. One
+        that is due within a minute, or every few seconds, goes on with this event's hops and credits.
         """
         due = self._now + after_seconds if after_seconds is not None else at
         data = _decode(self._sized(f"schedule {name[:80]!r}", data))
@@ -354,8 +357,6 @@ class Context(StepCalls):
     def _collect(self, *, data: Any, **fields: Any) -> Event:
         """One outgoing event: its id is derived from its cause and its place, so that every try sends the same ones."""
         cause, events = self.event, self.collected.events
-        if cause.hops >= self._limits.hops_max:
-            raise Quarantine(f"hop limit {self._limits.hops_max} reached: the chain of causes is too long")
         data = _decode(self._sized("event", data))  # the handler may go on changing its own objects
         name = f"{cause.key}-{cause.generation}-{len(events)}" if cause.generation else f"{cause.key}-{len(events)}"
         event = self._made(name, data=data, **fields)
@@ -363,7 +364,9 @@ class Context(StepCalls):
         return event
 
     def _made(self, name: str, **fields: Any) -> Event:
-        """An event that the one in hand has caused."""
+        """An event that the one in hand has caused. Raises `Quarantine` at the hop limit."""
+        if self.event.hops >= self._limits.hops_max:
+            raise Quarantine(TOO_LONG.format(self._limits.hops_max))
         return Event(
             id=name,
             source=f"/agents/{self.agent}",
@@ -371,6 +374,7 @@ class Context(StepCalls):
             causation=self.event.id,
             traceparent=self.event.traceparent,
             hops=self.event.hops + 1,
+            **({"extensions": behind} if (behind := behind_of(self.event)) else {}),
             **fields,
         )
 

@@ -23,6 +23,8 @@ TIMER = "timer"
 RUNS_MAX = 64
 """How many missed runs of one timer `all` makes up for in one turn; the rest follows in the next."""
 MISSED = ("skip", "once", "all")
+CHAIN_SECONDS = 60.0
+"""A timer that is set for less than this, or comes more often, goes on with the chain of the event that set it."""
 GRACE_SECONDS = 60.0
 """A run that is at most this late was not missed, only slow."""
 
@@ -42,12 +44,26 @@ class Timer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     request: bool = False
     """True for the time limit of a request."""
     conversation: str = ""
+    hops: int = 0
+    """How long the chain of causes is that a request's time limit, or a hurried schedule, goes on with."""
+    credits: int = -1
+    """What is left of that chain's; -1: its runs begin one of their own."""
 
     def same_as(self, other: "Timer") -> bool:
-        """Whether both ask for the same runs, whatever the next one is."""
-        return msgspec.structs.replace(self, due=0.0 if self.cron else self.due) == msgspec.structs.replace(
-            other, due=0.0 if other.cron else other.due
-        )
+        """Whether both ask for the same runs, whatever the next one is, and whoever set them."""
+        return self._asked() == other._asked()
+
+    def is_hurried(self, now: float) -> bool:
+        """Whether its runs go on with the chain of causes that sets it at `now`: what comes again within
+        `CHAIN_SECONDS` is no new beginning.
+        """
+        if not self.cron:
+            return self.due - now < CHAIN_SECONDS
+        second = _following(self.cron, self.timezone, self.due)
+        return second is not None and second - now < CHAIN_SECONDS
+
+    def _asked(self) -> "Timer":
+        return msgspec.structs.replace(self, due=0.0 if self.cron else self.due, hops=0, credits=-1)
 
 
 def new_schedule(
@@ -88,6 +104,7 @@ def new_request(sent: Event, due: float) -> Timer:
         data=data,
         request=True,
         conversation=sent.conversation,
+        hops=sent.hops,
     )
 
 
@@ -183,4 +200,6 @@ def tick(timer: Timer, agent: AgentId, due: float) -> Event:
         tenant=agent.tenant,
         correlation=timer.name if timer.request else "",
         conversation=timer.conversation,
+        hops=timer.hops,
+        credits=timer.credits,
     )

@@ -179,9 +179,7 @@ class Handling:
         if answer is not None:
             collected.events.append(answer)
         changed = await self._changed(work, collected.timers) if collected.timers else []
-        work.done(case, result, collected)
-        for name, timer in changed:
-            work.set_timer(name, timer)
+        work.done(case, result, collected, changed)
         if _answers_a_request(case.event):
             work.rows[TIMER, case.event.correlation] = Row(TIMER, case.event.correlation, None)
         awake.state, awake.agent.state, awake.current = state, state, content

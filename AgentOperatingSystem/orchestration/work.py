@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from AgentOperatingSystem.agents.context import Collected, Limits
+from AgentOperatingSystem.agents.context import TOO_LONG, Collected, Limits
 from AgentOperatingSystem.agents.timers import TIMER, Timer
 from AgentOperatingSystem.errors import Quarantine
 from AgentOperatingSystem.events import (
@@ -30,6 +30,8 @@ HELD = "its conversation waits for an answer"
 EVERY = "*"
 """Stands among the conversations that wait where all do: the agent's order is strict."""
 _replace = msgspec.structs.replace
+Timers = Sequence[tuple[str, Timer | None]]
+"""Names, and what is written under them; None removes."""
 
 
 class Work:
@@ -65,13 +67,18 @@ class Work:
 
     # --- what becomes of a case -----------------------------------------------------------------------------
 
-    def done(self, case: Case, result: Any, collected: Collected) -> None:
-        """The handler returned: its result, and everything that it collected. Raises `Quarantine`, `InvalidEvent`."""
-        outputs = self._outputs(case.event, collected.events)
+    def done(self, case: Case, result: Any, collected: Collected, timers: Timers = ()) -> None:
+        """The handler returned: its result, everything that it collected, and the timers that it changed.
+
+        Raises `Quarantine`, `InvalidEvent`.
+        """
+        outputs = self._outputs(case.event, collected.events, timers)
         kept = msgspec.Raw(encode(result)) if result is not None else None
         self._end(case, Status.DONE, "", kept, outputs)
         if collected.rows:
             self.rows.update(collected.rows)
+        for name, timer in timers:
+            self.set_timer(name, timer)
         if self._outage[1]:
             self._outage = (0.0, 0)
 
@@ -141,7 +148,16 @@ class Work:
         if first:
             self.blocked = "an earlier event goes on first"
 
-    def wait(self, case: Case, rows: Sequence[Row], timers: Sequence[Timer], asked: list[Event], *, owns: bool) -> None:
+    def wait(
+        self,
+        case: Case,
+        rows: Sequence[Row],
+        timers: Sequence[Timer],
+        asked: list[Event],
+        reason: str = "waits for an answer",
+        *,
+        owns: bool,
+    ) -> None:
         """The event waits for answers to the steps in `rows`, and with it (`owns`) its conversation. What asks leaves
         with this commit, once; what the handler sent otherwise is sent when it comes to its end.
 
@@ -155,7 +171,7 @@ class Work:
         self.rows.update({(row.kind, row.name): row for row in rows})
         due = min((timer.due for timer in timers), default=0.0)
         waits = tuple(row.name.partition("/")[2] for row in rows)
-        self._put_aside(case, Status.WAITING, "waits for an answer", due, waits, outputs)
+        self._put_aside(case, Status.WAITING, reason, due, waits, outputs)
         self._own(case.event, owns=owns)
 
     def go_on(self, row: EventRow, held: Sequence[EventRow]) -> None:
@@ -342,17 +358,31 @@ class Work:
         self.touched = True
         self.updates = [*(each for each in self.updates if each.key != row.key), row]
 
-    def _outputs(self, cause: Event, events: list[Event]) -> tuple[Message, ...]:
-        """Messages of what was sent, with the cause's credits shared among them."""
-        if not events:
+    def _outputs(self, cause: Event, events: list[Event], timers: Timers = ()) -> tuple[Message, ...]:
+        """Messages of what was sent, with the cause's credits shared among them and the timers of its chain."""
+        hurried = [timer for _, timer in timers if timer is not None and timer.is_hurried(self.now)] if timers else []
+        if not events and not hurried:
             return ()
         credits = cause.credits if cause.credits >= 0 else self._limits.credits_max
-        if len(events) > credits:
-            raise Quarantine(f"credits exhausted: {len(events)} events to send, {credits} credits left of the chain")
-        shares = share_credits(credits, len(events))
-        for event, share in zip(events, shares, strict=True):
-            msgspec.structs.force_setattr(event, "credits", share)  # it has not left yet: nobody else holds it
+        ticks = [timer for timer in hurried if not timer.request]
+        count = len(events) + len(ticks)
+        if count > credits:
+            raise Quarantine(f"credits exhausted: {count} events to send, {credits} credits left of the chain")
+        shares = share_credits(credits, count)
+        for output, share in zip([*events, *ticks], shares, strict=True):
+            msgspec.structs.force_setattr(output, "credits", share)  # it has not left yet: nobody else holds it
+        self._chain(cause, events, hurried)
         return tuple([_message(event) for event in events])
+
+    def _chain(self, cause: Event, events: list[Event], hurried: list[Timer]) -> None:
+        """A timer is a hop; of a request and its time limit one alone is handled, with the same credits."""
+        if hurried and cause.hops >= self._limits.hops_max:
+            raise Quarantine(TOO_LONG.format(self._limits.hops_max))
+        requests = {event.correlation: event.credits for event in events}
+        for timer in hurried:
+            msgspec.structs.force_setattr(timer, "hops", cause.hops + 1)
+            if timer.request:
+                msgspec.structs.force_setattr(timer, "credits", requests.get(timer.name, 0))
 
     def _ring_for_backlog(self) -> None:
         """Whoever leaves blocking events behind sees to it that the agent wakes for them."""
