@@ -16,8 +16,9 @@ from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.decisions import End, why_hold
 from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.ports import AgentStore
-from AgentOperatingSystem.storage.records import EventRow, Row
+from AgentOperatingSystem.storage.records import Control, EventRow, Row, Status
 
+_UNANSWERED = (Status.WAITING, Status.IN_DOUBT, Status.DIVERGED)
 _timer = msgspec.json.Decoder(Timer)
 
 
@@ -40,6 +41,7 @@ async def intake(
     work.blocked = switched if hold == switched else ""
     can_move = hold is None or isinstance(hold, End)
     waiting = await _waiting(store, work) if can_move and (rings or work.head.backlog) else []
+    waiting += await _abandoned(store, work) if rings and work.head.control is Control.TERMINATED else []
     ticks = await _ticks(store, work) if rings and hold is None and _tick_due(work) else []
     cases = [*waiting, *(case for case in ticks if case.key not in applied), *arrivals]
     return [case for case in cases if not _held(work, case, hold)]
@@ -76,6 +78,19 @@ async def _waiting(store: AgentStore, work: Work) -> list[Case]:
     ready = _ready(rows, work)
     work.unseen = work.head.backlog - sum(row.blocking for row in ready)
     return [Case(row.event, row) for row in ready]
+
+
+async def _abandoned(store: AgentStore, work: Work) -> list[Case]:
+    """What a terminated agent leaves behind beside its mailbox: events that wait for an answer or for a person, and
+    those that a conversation held.
+    """
+    limit = work.rules.turn_events_max
+    held = [row for row in await store.parked(work.head.agent, math.inf, limit) if row.due > work.now]
+    pages = [await store.events(work.head.agent, status, limit=limit) for status in _UNANSWERED]
+    rows = [*held, *(row for page in pages for row in page.items)]
+    if len(rows) >= limit:
+        work.ring(0.0, "abandoned")
+    return [Case(row.event, row) for row in rows[:limit]]
 
 
 def _ready(rows: tuple[EventRow, ...], work: Work) -> list[EventRow]:

@@ -110,3 +110,21 @@ async def test_cancelling_frees_the_conversation() -> None:
     await cancel(system, "1")
     await asyncio.sleep(1)
     assert (await system.statuses("worker"))["2"] == "done"
+
+
+async def test_a_terminated_agent_leaves_nothing_open() -> None:
+    class Talker(Worker):
+        name = "worker"
+        converses = True
+
+    system = await running(Talker, Sleeper)
+    await system.send("worker", "1", data="asks", conversation="c")
+    await asyncio.sleep(1)
+    await system.send("worker", "2", conversation="c")
+    waiting = asyncio.create_task(system.handle("worker", "1", data="asks", conversation="c"))
+    await asyncio.sleep(1)
+    await system.lifecycle.control(WORKER, "terminate")
+    await asyncio.sleep(1)
+    statuses = await system.statuses("worker")
+    assert (statuses["1"], statuses["2"]) == ("cancelled", "cancelled")
+    assert (await waiting).status is Status.CANCELLED
