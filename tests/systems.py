@@ -21,10 +21,12 @@ from AgentOperatingSystem.events import Event, event_message
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.messaging.memory import MemoryBus
 from AgentOperatingSystem.messaging.ports import MessageBus
+from AgentOperatingSystem.orchestration.answering import AnswerDesk
 from AgentOperatingSystem.orchestration.archive import Archivist
 from AgentOperatingSystem.orchestration.builtin import FunctionHandler, Unrouted
 from AgentOperatingSystem.orchestration.decisions import Rules
 from AgentOperatingSystem.orchestration.effects import EffectsDesk
+from AgentOperatingSystem.orchestration.jobs import JobCanceller
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.lifecycle import Lifecycle
 from AgentOperatingSystem.orchestration.mailroom import Mailroom
@@ -75,7 +77,7 @@ class System:
     ) -> None:
         self.world = world or World()
         self.registry = Registry()
-        for system_agent in (Unrouted, FunctionHandler):
+        for system_agent in (Unrouted, FunctionHandler, JobCanceller):
             self.registry.register_system(system_agent)
         for agent in agents:
             self.registry.register(agent)
@@ -98,6 +100,7 @@ class System:
         self.message_bus = ApplicationBus(self.parts, self.mailroom, self.subscriptions, "default")
         self.lifecycle = Lifecycle(self.parts, self.kernel)
         self.quarantine = QuarantineDesk(self.parts, self.kernel, self.mailroom)
+        self.answers = AnswerDesk(self.parts, self.kernel)
         self.effects = EffectsDesk(self.parts, self.kernel)
         self.archive = Archivist(self.parts, self.kernel)
         self.schedules = ScheduleDesk(self.parts, self.kernel)

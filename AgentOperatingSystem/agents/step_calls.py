@@ -3,13 +3,14 @@
 A part of `Context`. Models and tools come in with `thinking.py` when they are first used.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from AgentOperatingSystem.agents.asking import chain
 from AgentOperatingSystem.agents.steps import Call, Done, Journal, StepKind, hash_of
+from AgentOperatingSystem.agents.waiting import Question, requested, wait_for
 from AgentOperatingSystem.errors import ConfigurationError, RequestTimedOut
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
@@ -19,6 +20,10 @@ if TYPE_CHECKING:  # none of these is loaded by an agent that does not think
     from AgentOperatingSystem.ml.records import ModelRequest, ModelResponse
     from AgentOperatingSystem.tools.base import Tool
     from AgentOperatingSystem.tools.records import ToolResult
+
+
+HUMAN_SECONDS = 7 * 86_400.0
+"""How long a person has time to answer, where nothing else is said."""
 
 
 class Steps(Protocol):
@@ -57,7 +62,9 @@ class StepCalls:
             raise ConfigurationError("this context belongs to no turn: it can make no steps")
         return self._steps.open()
 
-    async def think(self, question: "str | ModelRequest", *, model: "str | ModelProvider" = "", **fields: Any) -> "ModelResponse":
+    async def think(
+        self, question: "str | ModelRequest", *, model: "str | ModelProvider" = "", **fields: Any
+    ) -> "ModelResponse":
         """A model's answer, paid once however often the event is tried. `fields` are `ModelRequest.ask`'s.
 
         Raises the port's `ModelError`s, which say what is to happen with the event.
@@ -103,6 +110,21 @@ class StepCalls:
         call = waiting_call("ask", str(recipient), type, content)
         done = await self.journal.wait(call, self.now() + timeout_seconds, asked)
         return answer_of(done, f"{recipient}: no answer within {timeout_seconds:g} s")
+
+    async def ask_human(
+        self, question: str, choices: Sequence[Any] = (), *, expires_seconds: float = HUMAN_SECONDS, to: str = ""
+    ) -> Any:
+        """A person's answer: one of `choices` where there are any, else any JSON value. The event waits for it without
+        holding anything; its handling goes on from its steps. `to` says who is asked.
+
+        Asked once, by a publication on `aos.approvals`; answered by `aos approvals answer`, or over HTTP. Raises
+        `RequestTimedOut` where nobody answered in time, `InvalidEvent`, `TooLarge`.
+        """
+        asked = Question(question, tuple(self._plain("choices", list(choices))), to)
+        expires = self.now() + expires_seconds
+        call = wait_for(asked, to, question, asked.choices)
+        done = await self.journal.wait(call, expires, lambda name: [requested(self, asked, name, expires)])
+        return answer_of(done, f"nobody answered {question[:80]!r} within {expires_seconds:g} s")
 
     if TYPE_CHECKING:
 

@@ -192,6 +192,10 @@ class Journal(Protocol):
 
     async def begin(self, call: Call) -> Ticket: ...
 
+    def clock(self) -> float:
+        """UTC seconds, which go on while the handler runs: for what is recorded with a step."""
+        ...
+
     async def wait(self, call: Call, expires: float, ask: Callable[[str], list[Event]]) -> Done:
         """The recorded answer to this very question, which `ask` puts into events, given the correlation id that the
         answer has to carry. Until it is there, or `expires` (UTC seconds) has come, the event waits, and nothing runs.

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from AgentOperatingSystem.agents import approving, jobs
 from AgentOperatingSystem.agents.step_calls import StepCalls
 from AgentOperatingSystem.agents.steps import Call, Done, Journal, Spent, StepKind, Ticket, hash_of, tool_hash
 from AgentOperatingSystem.errors import InvalidInput
@@ -105,7 +106,6 @@ class Journaled(Around):
             await ticket.fail(error)
             raise
 
-
     def _asked(self, ticket: Ticket, request: ModelRequest) -> tuple[ModelProvider, ModelRequest]:
         """The model that is asked: this one, or that of the agent's budget."""
         if not ticket.model:
@@ -125,7 +125,9 @@ def model_call(request: ModelRequest, model: str) -> Call:
     )
 
 
-async def think(journal: Journal, question: str | ModelRequest, model: str | ModelProvider, fields: Mapping[str, Any]) -> ModelResponse:
+async def think(
+    journal: Journal, question: str | ModelRequest, model: str | ModelProvider, fields: Mapping[str, Any]
+) -> ModelResponse:
     """`Context.think`."""
     request = ModelRequest.ask(question, **fields) if isinstance(question, str) else question
     return await Journaled(provider_of(model), journal).complete(request)
@@ -143,14 +145,19 @@ async def call_tool(tool: Usable, arguments: Mapping[str, Any] | str, journal: J
     """
     journal = journal or journal_now()
     given = parsed(arguments)
-    if journal is None or given is None:
+    if given is None:
+        return await tool.call(arguments)
+    if isinstance(tool, Tool) and tool.approval and (no := await approving.refusal(tool, given, journal)):
+        return ToolResult(content=no, is_error=True)
+    if journal is None:
         return await tool.call(arguments)
 
     async def run(idempotency_key: str) -> Done:
         result = await _called(tool, given, idempotency_key)
         return Done(content=msgspec.json.encode(result), is_error=result.is_error)
 
-    return _result.decode((await journal.run(tool_call(tool, given), run)).content)
+    result = _result.decode((await journal.run(tool_call(tool, given), run)).content)
+    return await jobs.result_of(tool, result, journal) if result.job and isinstance(tool, Tool) else result
 
 
 async def _called(tool: Usable, arguments: Mapping[str, Any], idempotency_key: str) -> ToolResult:

@@ -13,8 +13,10 @@ from AgentOperatingSystem.errors import Conflict, UnknownEvent
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.control import RACES_MAX, commit_and_ring
+from AgentOperatingSystem.orchestration.jobs import cancellations
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.parts import Parts
+from AgentOperatingSystem.orchestration.recording import Recorder
 from AgentOperatingSystem.orchestration.work import HELD, Work
 from AgentOperatingSystem.storage.records import EventRow, Row, Status
 
@@ -56,9 +58,12 @@ async def resume(parts: Parts, work: Work, row: EventRow) -> None:
 
 
 async def let_go(parts: Parts, work: Work, row: EventRow) -> None:
-    """An event that waits, for answers or for a person, does so no longer: its time limits end, and its conversation is
-    free.
+    """An event that waits, for answers or for a person, does so no longer: its time limits end, its conversation is
+    free, and its jobs are cancelled.
     """
+    if row.claims:
+        for message in cancellations(row, (await Recorder(parts, work.head.agent).read(row.key)).values()):
+            work.send(message)
     if row.status not in OWNS:
         return
     for name in row.waits:

@@ -11,6 +11,7 @@ import msgspec
 from AgentOperatingSystem.agents.asking import REPLY
 from AgentOperatingSystem.agents.steps import STEP, WAIT, Step, StepStatus
 from AgentOperatingSystem.agents.timers import TIMER, Timer
+from AgentOperatingSystem.agents.waiting import Approval, Question, wanted
 from AgentOperatingSystem.events import Event, encode
 from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.decisions import End
@@ -51,12 +52,27 @@ async def hand_over(parts: Parts, work: Work, case: Case) -> None:
     if step is None or row is None:
         work.end(case, End(Status.CANCELLED, "no event waits for this answer any more"))
         return
+    if reason := _why_not(step, case.event):
+        work.end(case, End(Status.CANCELLED, reason))
+        return
     work.rows[STEP, name] = Row(STEP, name, parts.redact(encode(_answered(step, case.event, work.now))))
     if case.event.type != EXPIRED:
         work.rows[TIMER, case.event.correlation] = Row(TIMER, case.event.correlation, None)
     held = await parts.store.parked(work.head.agent, math.inf, work.rules.held_max)
     work.go_on(row, [each for each in held if each.reason == HELD])
     work.end(case, End(Status.DONE, ""))
+
+
+def _why_not(step: Step, answer: Event) -> str:
+    """Why an event does not answer what this step asks; empty where it does."""
+    wants = wanted(step)
+    if answer.type == EXPIRED or wants is None:
+        return ""
+    if isinstance(wants, Approval):
+        return "a tool call is approved at the desk of approvals, by a person"
+    if isinstance(wants, Question) and wants.choices and answer.data not in wants.choices:
+        return f"the answer is none of {encode(wants.choices).decode()}"
+    return ""
 
 
 async def _waiting_step(parts: Parts, work: Work, name: str) -> Step | None:

@@ -18,8 +18,9 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from AgentOperatingSystem.errors import AOSError, ConfigurationError, HandlerError, InvalidInput, RequestTimedOut
+from AgentOperatingSystem.tools.cancels import named
 from AgentOperatingSystem.tools.docstrings import described
-from AgentOperatingSystem.tools.records import Effect, ToolRecord, ToolResult
+from AgentOperatingSystem.tools.records import Effect, Job, Submitted, ToolRecord, ToolResult
 from AgentOperatingSystem.tools.signatures import Signature
 
 ERROR_LENGTH_MAX = 2000
@@ -58,6 +59,27 @@ class Tool:
             effect=_effect(self.effect),
         )
 
+    approval: Callable[..., Any] | str = ""
+    """`"always"`, or a policy, plain or `async`: called with the arguments, it says whether (true, or why) a person has
+    to approve the call first. Denied or not answered in time, the call is not made, and the model reads that.
+    """
+    approval_seconds: float = 7 * 86_400.0
+    """How long a person has time to approve."""
+    poll: Callable[..., Any] | None = None
+    """For a tool that returns `Submitted`: called with the job's id, answers its result, or None while it goes on."""
+    poll_seconds: float = 60.0
+    """The time to the first poll; each further one comes after twice the time, at most an hour."""
+    cancel: Callable[..., Any] | None = None
+    """Called with the job's id when the event that waits for it is cancelled; a function at the top of a module."""
+
+    def complaint(self, arguments: Mapping[str, Any]) -> str:
+        """What is wrong with arguments; empty where nothing is."""
+        try:
+            self._signature.checked(arguments)
+        except InvalidInput as error:
+            return str(error)
+        return ""
+
     async def call(
         self, arguments: Mapping[str, Any] | str, *, idempotency_key: str = "", timeout_seconds: float | None = None
     ) -> ToolResult:
@@ -69,7 +91,7 @@ class Tool:
         """
         try:
             given = self._signature.checked(_object(self.record.name, arguments), idempotency_key)
-            return self._told(await self._run(given, timeout_seconds))
+            return self.told(await self._run(given, timeout_seconds))
         except HandlerError:
             raise
         except AOSError as error:
@@ -92,7 +114,7 @@ class Tool:
             raise ConfigurationError(f"tool {self.record.name}: effect 'verify' needs a verify hook")
         value = self.verify(idempotency_key, **self._signature.checked(arguments))
         found = await value if inspect.isawaitable(value) else value
-        return None if found is None else self._told(found)
+        return None if found is None else self.told(found)
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """A call from Python: the value itself, or the exception. Raises `InvalidInput` for wrong arguments."""
@@ -128,7 +150,11 @@ class Tool:
                 raise RequestTimedOut(f"{self.record.name}: no answer within {self.timeout_seconds} s") from None
             raise
 
-    def _told(self, value: Any) -> ToolResult:
+    def told(self, value: Any) -> ToolResult:
+        """What a model is told of a value that `run` returned."""
+        if isinstance(value, Submitted):
+            job = Job(job_id=value.job_id, expires_seconds=value.expires_seconds, cancel=named(self.cancel))
+            return ToolResult(content=f"submitted as job {value.job_id}", job=job)
         try:
             content = value if isinstance(value, str) else to_json(value).decode()
         except (PydanticSerializationError, UnicodeDecodeError) as error:

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, overload
 
+from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.tools.base import Tool
+from AgentOperatingSystem.tools.cancels import named
 from AgentOperatingSystem.tools.records import Effect
 
 
@@ -23,6 +25,11 @@ class FunctionTool(Tool):
         result_bytes_max: int = Tool.result_bytes_max,
         timeout_seconds: float = Tool.timeout_seconds,
         verify: Callable[..., Any] | None = None,
+        approval: Callable[..., Any] | str = "",
+        approval_seconds: float = Tool.approval_seconds,
+        poll: Callable[..., Any] | None = None,
+        poll_seconds: float = Tool.poll_seconds,
+        cancel: Callable[..., Any] | None = None,
     ) -> None:
         self.run = function
         self.name = name or getattr(function, "__name__", repr(function))
@@ -31,7 +38,20 @@ class FunctionTool(Tool):
         self.result_bytes_max = result_bytes_max
         self.timeout_seconds = timeout_seconds
         self.verify = verify
+        self.approval = checked_approval(approval)
+        self.approval_seconds = approval_seconds
+        self.poll = poll
+        self.poll_seconds = poll_seconds
+        self.cancel = cancel
+        named(cancel)
         _ = self.record  # what is wrong with it is said here, and not at its first call
+
+
+def checked_approval(approval: Callable[..., Any] | str) -> Callable[..., Any] | str:
+    """When a tool's calls need an approval. Raises `ConfigurationError` for what says neither."""
+    if callable(approval) or approval in ("", "always"):
+        return approval
+    raise ConfigurationError(f"approval {approval!r}: use 'always', or a function of the arguments")
 
 
 @overload
@@ -47,6 +67,11 @@ def tool(
     result_bytes_max: int = Tool.result_bytes_max,
     timeout_seconds: float = Tool.timeout_seconds,
     verify: Callable[..., Any] | None = None,
+    approval: Callable[..., Any] | str = "",
+    approval_seconds: float = Tool.approval_seconds,
+    poll: Callable[..., Any] | None = None,
+    poll_seconds: float = Tool.poll_seconds,
+    cancel: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], FunctionTool]: ...
 
 

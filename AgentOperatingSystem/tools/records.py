@@ -28,6 +28,25 @@ class ToolRecord:
     effect: Effect
 
 
+@dataclass(frozen=True)
+class Submitted:
+    """What a tool returns whose work goes on elsewhere, for longer than any call may take."""
+
+    job_id: str
+    """Names the job where it is done; the same for the same idempotency key."""
+    expires_seconds: float = 86_400.0
+    """How long its end is waited for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A job as the ledger keeps it."""
+
+    job_id: str
+    expires_seconds: float
+    cancel: str = ""  # `module:qualname` of the function that cancels it
+
+
 @dataclass(frozen=True, kw_only=True)
 class ToolResult:
     """What a model is told of its call. An error is one, and never looks like a success."""
@@ -35,3 +54,4 @@ class ToolResult:
     content: str
     is_error: bool = False
     detail: Any = None  # JSON for the tool's owner (`Tool.noted`); no model is shown it
+    job: Job | None = None  # the work goes on elsewhere, and the result is still to come
