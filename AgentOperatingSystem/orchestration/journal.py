@@ -13,7 +13,7 @@ from typing import Never
 
 import msgspec
 
-from AgentOperatingSystem.agents.steps import WAIT, Call, Done, Run, Step, StepKind, StepStatus, hash_of
+from AgentOperatingSystem.agents.steps import WAIT, Call, Done, Run, Step, StepKind, StepStatus, hash_of, step_name
 from AgentOperatingSystem.errors import AOSError, HandlerError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.observability import metrics
@@ -33,8 +33,10 @@ from AgentOperatingSystem.orchestration.ledger import (
     why_not,
 )
 from AgentOperatingSystem.orchestration.recording import Recorder
+from AgentOperatingSystem.orchestration.siblings import Siblings
 from AgentOperatingSystem.storage.records import Status
 
+MOMENT_TICKS = 10
 _replace = msgspec.structs.replace
 
 
@@ -62,15 +64,22 @@ class Journal:
         self._recorded: dict[str, Step] = {}
         self._unasked: set[str] = set()
         """Names of recorded steps that this try has not come to yet."""
+        self._come: set[str] = set()
+        """Names of all steps that it has come to, recorded or not."""
         self._promised: Counter[tuple[str, str]] = Counter()
         """Tool calls that stand in model answers which this try has read back."""
         self._asked: Counter[tuple[StepKind, str]] = Counter()
         self._number = 0
+        self._siblings = Siblings()
         self._stuck: set[asyncio.Future[None]] = set()
         self._over = False
 
     async def run(self, call: Call, run: Run) -> Done:
         """See `agents.steps.Journal`."""
+        with self._siblings.calling():
+            return await self._run(call, run)
+
+    async def _run(self, call: Call, run: Run) -> Done:
         ticket = await self.begin(call)
         if ticket.recorded is not None:
             return ticket.recorded
@@ -111,8 +120,13 @@ class Journal:
             found = _replace(step, status=StepStatus.WAITING, deadline=expires)
             self.asked += ask(f"{WAIT}{self._case.key}/{found.name}")
         self.waits[found.name] = found
+        await self._siblings.end()
         await asyncio.sleep(0)  # whoever asks at the same time is waited for too
         await self.halt(Waits("waits for an answer"))
+
+    def clock(self) -> float:
+        """See `agents.steps.Journal`."""
+        return self._recorder.now()
 
     def end(self) -> None:
         """The handler is over: what it left running gets no further."""
@@ -121,8 +135,10 @@ class Journal:
             each.cancel()
 
     async def halt(self, verdict: Verdict) -> Never:
-        """Ends the handling; the first verdict stands. Never returns."""
+        """Ends the handling, when calls under way have come to their end; the first verdict stands. Never returns."""
         self.verdict = self.verdict or verdict
+        if not self._is_lost:
+            await self._siblings.end()
         self._stop()
         stuck: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stuck.add(stuck)
@@ -132,6 +148,11 @@ class Journal:
             self._stuck.discard(stuck)
         raise AssertionError("a handling that was halted went on")
 
+    @property
+    def _is_lost(self) -> bool:
+        """Whether nothing can be recorded any more."""
+        return self._over or isinstance(self.verdict, Overtaken)
+
     # --- before a step ----------------------------------------------------------------------------------------
 
     def _counted(self, call: Call) -> Step:
@@ -139,6 +160,7 @@ class Journal:
         occurrence = self._asked[call.kind, call.hash]
         self._asked[call.kind, call.hash] += 1
         self._number += 1
+        self._come.add(step_name(call.kind, call.hash, occurrence))
         return Step(
             kind=call.kind,
             what=call.what,
@@ -204,9 +226,7 @@ class Journal:
 
     async def _may_be_made(self, call: Call, found: Step | None) -> None:
         promised = self._promised[call.what, call.hash] > 0
-        effects = [name for name in self._unasked if is_effect(self._recorded[name])]
-        reason = why_not(call, effects, promised=promised) if found is None else ""
-        if reason:
+        if found is None and (reason := await self._why_lost(call, promised=promised)):
             await self.halt(Aside(Status.DIVERGED, f"{reason}; it wanted {self._recorder.told(call.about)}"))
         if promised:
             self._promised[call.what, call.hash] -= 1
@@ -214,6 +234,15 @@ class Journal:
             await self.halt(GoesOn(held))
         if asyncio.get_running_loop().time() > self._yield_at:
             await self.halt(GoesOn("its turn ran out of time"))
+
+    async def _why_lost(self, call: Call, *, promised: bool) -> str:
+        """Why a step that is not recorded must not be made. What is asked for at the same time has a moment to come."""
+        for _ in range(MOMENT_TICKS):
+            effects = [name for name in self._unasked - self._come if is_effect(self._recorded[name])]
+            if not (reason := why_not(call, effects, promised=promised)):
+                return ""
+            await asyncio.sleep(0)
+        return reason
 
     def _strays(self) -> bool:
         """Whether a step is new although an earlier try has made others that were not come to yet."""
@@ -246,18 +275,18 @@ class Journal:
 
     async def fail(self, step: Step, error: BaseException) -> None:
         """Keeps that a try raised: it is made again."""
-        if self.verdict is None and not self._over:
+        if not self._is_lost:
             await self._append(_replace(step, status=StepStatus.FAILED, error=describe(error)))
 
     async def _append(self, step: Step) -> None:
         """Makes a step durable. A result that comes when the fence is lost is kept as evidence, if any is needed."""
-        if self.verdict is None and not self._over:
+        if not self._is_lost:
             try:
                 await self._commits.append(self._recorder.row(self._case.key, step), blob=bool(step.result_blob))
                 self._recorded[step.name] = step
                 return
             except AOSError as error:
-                self.verdict = self.verdict or Overtaken(error)
+                self.verdict = Overtaken(error)
         if step.deadline and step.status is StepStatus.DONE:
             with suppress(AOSError):
                 await keep_evidence(self._recorder, self._case.key, _replace(step, late=True))
