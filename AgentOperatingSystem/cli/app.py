@@ -42,12 +42,16 @@ def _tree(name: str, help_text: str, **settings: Any) -> typer.Typer:
 app = _tree("aos", "The Agent Operating System: perpetual agents that an event wakes, exactly once.")
 schedule = _tree("schedule", "Events that come at their time.", add_completion=False)
 quarantine = _tree("quarantine", "Events that are out of the way until a person decides.", add_completion=False)
+effects = _tree("effects", "Calls of unknown outcome, until a person decides.", add_completion=False)
+approvals = _tree("approvals", "What agents ask people, and the answers.", add_completion=False)
 knowledge = _tree("knowledge", "Documents that agents answer from.", add_completion=False)
 create = _tree("create", "Further parts of a project.", add_completion=False)
 config = _tree("config", "The configuration of this folder and environment.", add_completion=False)
 for group, section in (
     (schedule, EVENTS),
     (quarantine, EVENTS),
+    (effects, EVENTS),
+    (approvals, EVENTS),
     (knowledge, AGENTS),
     (create, SYSTEM),
     (config, SYSTEM),

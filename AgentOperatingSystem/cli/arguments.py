@@ -13,6 +13,10 @@ Payload = Annotated[
 ]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why; kept in the agent's history.")]
 
+EventKey = Annotated[str, typer.Argument(metavar="EVENT_KEY", help="The event, as the list names it.")]
+StepName = Annotated[str | None, typer.Option("--step", metavar="STEP", help="Which one, where there are several.")]
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who decides; without it, the user's login name.")]
+
 
 def more(page: dict[str, Any]) -> list[str]:
     """How to see the next page, where there is one."""

@@ -26,6 +26,23 @@ def json_value(text: str | None) -> Any:
     return _parsed(text.encode(), "DATA")
 
 
+def json_or_text(text: str) -> Any:
+    """As `json_value`; what is no JSON is a text, as typed."""
+    if text == "-" or text.startswith("@"):
+        return json_value(text)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def checked_key(event_key: str, names_them: str) -> str:
+    """An event's key as typed, which a command names. Raises `InvalidInput`."""
+    if not (event_key.isascii() and event_key.isalnum()):
+        raise InvalidInput(f"event key {event_key!r}: `{names_them}` names them, 32 hexadecimal digits each")
+    return event_key
+
+
 def read_file(name: str) -> bytes:
     """The content of a file, `-` for standard input. Raises `NoSuchFile`; `InvalidInput` where it cannot be read."""
     if name == "-":

@@ -9,6 +9,8 @@ from AgentOperatingSystem.cli.commands import (  # noqa: I001  # the order is th
     control as control,
     schedules as schedules,
     quarantined as quarantined,
+    effects as effects,
+    approvals as approvals,
     archive as archive,
     knowledge as knowledge,
     serving as serving,

@@ -10,8 +10,7 @@ from AgentOperatingSystem.cli.command import command
 from AgentOperatingSystem.cli.commands.agents import outcome_lines
 from AgentOperatingSystem.cli.output import Output, Table, brief, moment, pairs
 from AgentOperatingSystem.cli.system import Place, System, agent_place, place
-from AgentOperatingSystem.cli.values import json_value
-from AgentOperatingSystem.errors import InvalidInput
+from AgentOperatingSystem.cli.values import checked_key, json_value
 
 Key = Annotated[str, typer.Argument(metavar="EVENT_KEY", help="The event, as `aos quarantine ls` names it.")]
 
@@ -73,6 +72,4 @@ def _decide(agent: str, event_key: str, verdict: str, body: Any, system: System,
 
 
 def _place(agent: str, event_key: str, rest: str = "") -> Place:
-    if not (event_key.isascii() and event_key.isalnum()):
-        raise InvalidInput(f"event key {event_key!r}: `aos quarantine ls` names them, 32 hexadecimal digits each")
-    return agent_place(agent, f"/{event_key}{rest}", under="quarantine")
+    return agent_place(agent, f"/{checked_key(event_key, 'aos quarantine ls')}{rest}", under="quarantine")
