@@ -119,6 +119,9 @@ class AOSConfig(BaseSettings):
     )
     warm_agents_max: Count = Field(10_000, ge=0, description="Sleeping agents whose state one host keeps in memory.")
     log_level: kinds.LogLevel = Field("INFO", description="The least severe log record that is written.")
+    approvals_webhook_url: kinds.Url | None = Field(
+        None, description="Where it is posted what people are asked to approve or answer, and what they decided."
+    )
     subscriptions_refresh_seconds: Seconds = Field(
         5, gt=0, description="How old a host's view of subscriptions that other hosts made may be, in seconds."
     )
