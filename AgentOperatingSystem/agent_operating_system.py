@@ -14,8 +14,6 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, ClassVar, Self
 
-import msgspec
-
 from AgentOperatingSystem import storage
 from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Limits
@@ -31,17 +29,22 @@ from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.messaging import embedded
 from AgentOperatingSystem.ml import running as running_models
 from AgentOperatingSystem.observability.redaction import redact_json, register_secrets
+from AgentOperatingSystem.orchestration.answering import AnswerDesk
 from AgentOperatingSystem.orchestration.applications import agents_of, routes_of
 from AgentOperatingSystem.orchestration.archive import Archivist
 from AgentOperatingSystem.orchestration.builtin import FunctionHandler, Unrouted
 from AgentOperatingSystem.orchestration.cancelling import CancelDesk
 from AgentOperatingSystem.orchestration.control_events import control_agent
 from AgentOperatingSystem.orchestration.decisions import Rules
+from AgentOperatingSystem.orchestration.effects import EffectsDesk
+from AgentOperatingSystem.orchestration.given import event_from as event_from
+from AgentOperatingSystem.orchestration.jobs import JobCanceller
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.lifecycle import Lifecycle
 from AgentOperatingSystem.orchestration.mailroom import Mailroom
 from AgentOperatingSystem.orchestration.manager import AgentManager
 from AgentOperatingSystem.orchestration.message_bus import ApplicationBus
+from AgentOperatingSystem.orchestration.notifying import notifier
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.pump import Pump
 from AgentOperatingSystem.orchestration.quarantine import QuarantineDesk
@@ -82,6 +85,8 @@ class AgentOperatingSystem:
     switches: SwitchDesk
     manager: AgentManager
     quarantine: QuarantineDesk
+    effects: EffectsDesk
+    answers: AnswerDesk
     schedules: ScheduleDesk
     archive: Archivist
     bus: embedded.EmbeddedBus
@@ -100,6 +105,9 @@ class AgentOperatingSystem:
         self.registry = Registry(self.config.state_bytes_max)
         self.registry.register_system(Unrouted)
         self.registry.register_system(FunctionHandler)
+        self.registry.register_system(JobCanceller)
+        if self.config.approvals_webhook_url:
+            self.registry.register_system(notifier(self.config.approvals_webhook_url))
         self.registry.register_system(control_agent(self))
         self.subscriptions = Subscriptions(self.registry)
         self.routes = list(routes)
@@ -127,6 +135,8 @@ class AgentOperatingSystem:
         self.switches = SwitchDesk(self.parts, self.kernel, self.config.subscriptions_refresh_seconds)
         self.manager = AgentManager(self.parts, self.kernel, self.config.tenant)
         self.quarantine = QuarantineDesk(self.parts, self.kernel, self.mailroom)
+        self.effects = EffectsDesk(self.parts, self.kernel)
+        self.answers = AnswerDesk(self.parts, self.kernel)
         self.schedules = ScheduleDesk(self.parts, self.kernel)
         self.archive = Archivist(self.parts, self.kernel)
         self._pump = Pump(self.kernel, self.parts.bus, self.config.max_concurrent_turns)
@@ -382,19 +392,3 @@ def embedder_of(config: AOSConfig) -> Embedder:
     from AgentOperatingSystem.ml.embeddings import embedder  # loads the HTTP client
 
     return embedder(config.embedding_model, config)
-
-
-def event_from(fields: dict[str, Any], tenant: str) -> Event:
-    """An event from a plain dict; `agent` as `name/key`. Raises `InvalidEvent` and names what is wrong."""
-    from AgentOperatingSystem.errors import InvalidEvent
-
-    agent = fields.get("agent")
-    named = {**fields, "tenant": tenant} | ({"agent": AgentId.parse(agent, tenant)} if isinstance(agent, str) else {})
-    unknown = sorted(set(named) - set(Event.__struct_fields__))
-    if unknown or "type" not in named:
-        what = f"unknown field {unknown[0]!r}" if unknown else "'type' is missing"
-        raise InvalidEvent(f"{what}; an event has the fields {', '.join(Event.__struct_fields__)}")
-    try:
-        return msgspec.convert(named, Event)
-    except msgspec.ValidationError as error:
-        raise InvalidEvent(str(error)) from None
