@@ -32,6 +32,7 @@ from AgentOperatingSystem.observability.redaction import redact_json, register_s
 from AgentOperatingSystem.orchestration.answering import AnswerDesk
 from AgentOperatingSystem.orchestration.applications import agents_of, routes_of
 from AgentOperatingSystem.orchestration.archive import Archivist
+from AgentOperatingSystem.orchestration.budgets.rules import Budgets
 from AgentOperatingSystem.orchestration.builtin import FunctionHandler, Unrouted
 from AgentOperatingSystem.orchestration.cancelling import CancelDesk
 from AgentOperatingSystem.orchestration.control_events import control_agent
@@ -370,6 +371,8 @@ def parts_from(config: AOSConfig, registry: Registry, store: Any, blobs: Any, bu
             attempts_max=config.attempts_max,
             backoff_base_seconds=config.backoff_base_seconds,
             backoff_max_seconds=config.backoff_max_seconds,
+            event_steps_max=config.event_steps_max,
+            step_repeats_max=config.step_repeats_max,
             crash_limit=config.crash_limit,
             turn_timeout_seconds=config.turn_timeout_seconds,
             turn_deadline_seconds=config.turn_deadline_seconds,
@@ -379,6 +382,7 @@ def parts_from(config: AOSConfig, registry: Registry, store: Any, blobs: Any, bu
         limits=Limits(config.event_bytes_max, config.hops_max, config.credits_max, config.event_depth_max),
         warm_agents_max=config.warm_agents_max,
         inline_bytes_max=config.inline_bytes_max,
+        budgets=Budgets.of(config.budgets_file, config.prices_file),
         redact=redact_json,
     )
 

@@ -138,6 +138,8 @@ class Call:
     """The most that a model may answer, for a budget's reservation; None where the request does not say."""
     input_tokens: Callable[[], int] | None = None
     """Estimates how much a model is asked; called only where a budget limits it."""
+    of: "Callable[[str], Run] | None" = None
+    """The same call to another model, of this name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ Plain handlers come by the context, AutoGen's agents by `autogen.py`; the calls 
 kernel provides, or straight to the model or the tool where no turn is under way.
 """
 
+import dataclasses
 import inspect
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -14,7 +15,7 @@ import msgspec
 
 from AgentOperatingSystem.agents import approving, jobs
 from AgentOperatingSystem.agents.step_calls import StepCalls
-from AgentOperatingSystem.agents.steps import Call, Done, Journal, Spent, StepKind, Ticket, hash_of, tool_hash
+from AgentOperatingSystem.agents.steps import Call, Done, Journal, Run, Spent, StepKind, hash_of, tool_hash
 from AgentOperatingSystem.errors import InvalidInput
 from AgentOperatingSystem.events import encode
 from AgentOperatingSystem.mcp.context_server import current_turn
@@ -69,17 +70,15 @@ class Journaled(Around):
         if journal is None:
             return await self.inner.complete(request)
 
-        ticket = await journal.begin(model_call(request, self.name))
-        if ticket.recorded is not None:
-            return _response.decode(ticket.recorded.content)
-        provider, request = self._asked(ticket, request)
-        try:
-            response = await provider.complete(request)
-        except Exception as error:
-            await ticket.fail(error)
-            raise
-        await ticket.finish(_answered(response))
-        return response
+        def asking(model: str) -> Run:
+            async def run(_: str) -> Done:
+                provider, asked = self._asked(model, request)
+                return _answered(await provider.complete(asked))
+
+            return run
+
+        call = dataclasses.replace(model_call(request, self.name), of=asking)
+        return _response.decode((await journal.run(call, asking(""))).content)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         journal = self._journal or journal_now()
@@ -95,7 +94,7 @@ class Journaled(Around):
             for delta in replayed(_response.decode(ticket.recorded.content)):
                 yield delta
             return
-        provider, request = self._asked(ticket, request)
+        provider, request = self._asked(ticket.model, request)
         try:
             async with aclosing(provider.stream(request)) as deltas:
                 async for delta in deltas:
@@ -106,11 +105,11 @@ class Journaled(Around):
             await ticket.fail(error)
             raise
 
-    def _asked(self, ticket: Ticket, request: ModelRequest) -> tuple[ModelProvider, ModelRequest]:
+    def _asked(self, model: str, request: ModelRequest) -> tuple[ModelProvider, ModelRequest]:
         """The model that is asked: this one, or that of the agent's budget."""
-        if not ticket.model:
+        if not model:
             return self.inner, request
-        return provider_of(ticket.model), msgspec.structs.replace(request, model="")
+        return provider_of(model), msgspec.structs.replace(request, model="")
 
 
 def model_call(request: ModelRequest, model: str) -> Call:

@@ -109,6 +109,12 @@ class AOSConfig(BaseSettings):
         32, ge=1, description="Agents that a chain of events may pass through before it is stopped."
     )
     credits_max: Count = Field(1000, ge=1, description="Events that one event may cause in all, fan-out included.")
+    event_steps_max: Count = Field(
+        1000, ge=1, description="Steps (calls of models, tools and functions) of one event before it is quarantined."
+    )
+    step_repeats_max: Count = Field(
+        50, ge=1, description="How often one event may make the very same call before it is quarantined."
+    )
     crash_limit: Count = Field(
         3, ge=1, description="Host crashes while one event runs before that event is quarantined."
     )
@@ -164,6 +170,9 @@ class AOSConfig(BaseSettings):
     )
     prices_file: Path | None = Field(
         None, description="A JSON file with the prices of models, over the table that is shipped."
+    )
+    budgets_file: Path | None = Field(
+        None, description="A JSON file with the budgets of agents, types and tenants, beside those declared in code."
     )
     openai_api_key: kinds.ApiKey | None = Field(None, description="Secret. The key of OpenAI.")
     openai_base_url: kinds.Url | None = Field(

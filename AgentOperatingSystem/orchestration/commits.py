@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from AgentOperatingSystem.errors import AOSError
+from AgentOperatingSystem.errors import AOSError, Conflict
 from AgentOperatingSystem.events import Message
 from AgentOperatingSystem.orchestration.awake import Awake
 from AgentOperatingSystem.orchestration.cases import Case
@@ -43,6 +43,8 @@ class Commits:
         self._lost: Exception | None = None
         self._blobs = False
         self._outputs: list[Message] = []
+        self.when_lost: Callable[[], Awaitable[None]] | None = None
+        """Called where another host has taken the agent over. Must not raise."""
         self._writing: asyncio.Task[None] | None = None
 
     async def commit(self, receipts: tuple[str, ...] = ()) -> bool:
@@ -51,7 +53,11 @@ class Commits:
         Raises `Conflict`, `Duplicate`, `StoreUnavailable`.
         """
         async with self._lock:
-            return await self._commit(receipts)
+            try:
+                return await self._commit(receipts)
+            except Conflict:
+                await self._overtaken()
+                raise
 
     async def claim(self, case: Case) -> None:
         """Takes an event in hand durably, together with all that the turn did before it, which is told and sent now.
@@ -107,6 +113,13 @@ class Commits:
                     await self._append_some()
             except AOSError as error:
                 self._lost = error
+                if isinstance(error, Conflict):
+                    await self._overtaken()
+
+    async def _overtaken(self) -> None:
+        tell, self.when_lost = self.when_lost, None
+        if tell is not None:
+            await tell()
 
     async def _commit(self, receipts: tuple[str, ...] = ()) -> bool:
         """What is not written yet rides along."""

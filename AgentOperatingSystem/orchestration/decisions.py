@@ -41,8 +41,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """How many steps one event may make, over all of its tries."""
     step_repeats_max: int = 50
     """How often it may make the very same step."""
-    schedule_runs_max: int = 100_000
-    """How many runs of its schedules an agent gets in a day, in UTC."""
     turn_events_max: int = 64
     priority_stride: int = 1000
     """How many places one step of priority overtakes: a bounded number, so nothing starves."""

@@ -17,18 +17,22 @@ from AgentOperatingSystem.agents.steps import WAIT, Call, Done, Run, Step, StepK
 from AgentOperatingSystem.errors import AOSError, HandlerError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.observability import metrics
+from AgentOperatingSystem.orchestration.budgets.meter import Meter, Refused
 from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.commits import Commits
 from AgentOperatingSystem.orchestration.decisions import describe
 from AgentOperatingSystem.orchestration.evidence import keep_evidence
 from AgentOperatingSystem.orchestration.ledger import (
     Aside,
+    Ends,
     GoesOn,
     Overtaken,
     Verdict,
     Waits,
     after_intent,
+    endless,
     is_effect,
+    is_repeatable,
     needs_intent,
     why_not,
 )
@@ -44,7 +48,7 @@ class Journal:
     """The steps of one event's handling. Made by the kernel for each try, empty until the first step."""
 
     def __init__(
-        self, commits: Commits, recorder: Recorder, case: Case, stop: Callable[[], None], yield_at: float
+        self, commits: Commits, recorder: Recorder, meter: Meter, case: Case, stop: Callable[[], None], yield_at: float
     ) -> None:
         self.verdict: Verdict | None = None
         """Why the handling has to end here; whatever the handler returned or raised then is void."""
@@ -56,6 +60,7 @@ class Journal:
         """The events that ask for them, where they have not left yet."""
         self._commits = commits
         self._recorder = recorder
+        self._meter = meter
         self._case = case
         self._stop = stop
         self._yield_at = yield_at
@@ -70,6 +75,8 @@ class Journal:
         """Tool calls that stand in model answers which this try has read back."""
         self._asked: Counter[tuple[StepKind, str]] = Counter()
         self._number = 0
+        self._moved = False
+        """Whether this try has made a step: one turn makes one at least, so that time alone never stops an event."""
         self._siblings = Siblings()
         self._stuck: set[asyncio.Future[None]] = set()
         self._over = False
@@ -83,6 +90,7 @@ class Journal:
         ticket = await self.begin(call)
         if ticket.recorded is not None:
             return ticket.recorded
+        run = call.of(ticket.model) if ticket.model and call.of is not None else run
         limit = asyncio.timeout(call.deadline_seconds if ticket.has_intent else None)
         try:
             async with limit:
@@ -106,7 +114,9 @@ class Journal:
             return Ticket(self, found, await self._read_back(found))
         return await self._made(call, step, found)
 
-    async def wait(self, call: Call, expires: float, ask: Callable[[str], list[Event]]) -> Done:
+    async def wait(
+        self, call: Call, expires: float, ask: Callable[[str], list[Event]], why: str = "waits for an answer"
+    ) -> Done:
         """The recorded answer to this very question; else the handling ends here, and goes on when the answer is there
         or at `expires`. `ask` makes the events that ask, once, given the correlation id of the answer.
         """
@@ -122,7 +132,7 @@ class Journal:
         self.waits[found.name] = found
         await self._siblings.end()
         await asyncio.sleep(0)  # whoever asks at the same time is waited for too
-        await self.halt(Waits("waits for an answer"))
+        await self.halt(Waits(why))
 
     def clock(self) -> float:
         """See `agents.steps.Journal`."""
@@ -208,7 +218,7 @@ class Journal:
             settled = await self._settled(call, found)
             if settled is not None:
                 return settled
-        await self._may_be_made(call, found)
+        await self._may_be_made(call, step, found)
         step = _replace(
             step,
             diverged=found is None and self._strays(),
@@ -221,10 +231,40 @@ class Journal:
         if needs_intent(call):
             deadline = self._recorder.now() + call.deadline_seconds
             step = _replace(step, status=StepStatus.INTENT, deadline=deadline)
+        model = await self._room(call, step)
+        if needs_intent(call):
             await self._append(step)
-        return Ticket(self, step, None)
+        elif self._meter.holds(step.name):
+            await self._reserve()
+        self._moved = True
+        return Ticket(self, step, None, model)
 
-    async def _may_be_made(self, call: Call, found: Step | None) -> None:
+    async def _room(self, call: Call, step: Step) -> str:
+        """Reserves what the call may use, in the same commit as its intent; answers the model to ask in place of its
+        own. Where a budget has no room, the event waits for it or ends.
+        """
+        while True:
+            try:
+                room = await self._meter.reserve(step.name, call)
+            except AOSError as error:
+                await self.halt(Overtaken(error))
+            if not isinstance(room, Refused):
+                return room
+            await self._reserve()
+            if not room.pauses:
+                status = Status.FAILED if room.budget is not None else Status.QUARANTINED
+                await self.halt(Ends(status, room.reason))
+            pause = Call(kind=StepKind.WAIT, what="budget", hash=room.pause, about=room.reason)
+            await self.wait(pause, room.until, lambda _: [], room.reason)
+
+    async def _reserve(self) -> None:
+        """Makes durable what the meter has written."""
+        try:
+            await self._commits.append(*self._meter.rows(), outputs=self._meter.notices())
+        except AOSError as error:
+            await self.halt(Overtaken(error))
+
+    async def _may_be_made(self, call: Call, step: Step, found: Step | None) -> None:
         promised = self._promised[call.what, call.hash] > 0
         if found is None and (reason := await self._why_lost(call, promised=promised)):
             await self.halt(Aside(Status.DIVERGED, f"{reason}; it wanted {self._recorder.told(call.about)}"))
@@ -232,7 +272,9 @@ class Journal:
             self._promised[call.what, call.hash] -= 1
         if held := self._recorder.held():
             await self.halt(GoesOn(held))
-        if asyncio.get_running_loop().time() > self._yield_at:
+        if reason := endless(step, self._commits.work.rules):
+            await self.halt(Ends(Status.QUARANTINED, reason))
+        if self._moved and asyncio.get_running_loop().time() > self._yield_at:
             await self.halt(GoesOn("its turn ran out of time"))
 
     async def _why_lost(self, call: Call, *, promised: bool) -> str:
@@ -276,17 +318,27 @@ class Journal:
     async def fail(self, step: Step, error: BaseException) -> None:
         """Keeps that a try raised: it is made again."""
         if not self._is_lost:
+            self._meter.failed(step, error)
             await self._append(_replace(step, status=StepStatus.FAILED, error=describe(error)))
 
     async def _append(self, step: Step) -> None:
         """Makes a step durable. A result that comes when the fence is lost is kept as evidence, if any is needed."""
         if not self._is_lost:
+            if step.status is StepStatus.DONE:
+                self._meter.settle(step)
+            rows = (self._recorder.row(self._case.key, step), *self._meter.rows())
             try:
-                await self._commits.append(self._recorder.row(self._case.key, step), blob=bool(step.result_blob))
+                if is_repeatable(step):
+                    self._commits.check()
+                    self._commits.write(*rows, blob=bool(step.result_blob), outputs=self._meter.notices())
+                else:
+                    await self._commits.append(*rows, blob=bool(step.result_blob), outputs=self._meter.notices())
                 self._recorded[step.name] = step
                 return
             except AOSError as error:
                 self.verdict = Overtaken(error)
+        if step.status is StepStatus.DONE:
+            await self._meter.late(step)
         if step.deadline and step.status is StepStatus.DONE:
             with suppress(AOSError):
                 await keep_evidence(self._recorder, self._case.key, _replace(step, late=True))
@@ -296,9 +348,10 @@ class Journal:
 class Ticket:
     """One step under way; see `agents.steps.Ticket`."""
 
-    def __init__(self, journal: Journal, step: Step, recorded: Done | None) -> None:
+    def __init__(self, journal: Journal, step: Step, recorded: Done | None, model: str = "") -> None:
         self.step = step
         self.recorded = recorded
+        self.model = model
         self._journal = journal
 
     @property

@@ -9,6 +9,7 @@ from typing import Final
 
 from AgentOperatingSystem.agents.steps import Call, Done, Step, StepKind, StepStatus
 from AgentOperatingSystem.errors import AOSError
+from AgentOperatingSystem.orchestration.decisions import Rules
 from AgentOperatingSystem.storage.records import Status
 from AgentOperatingSystem.tools.records import HAPPENS_ONCE, Effect
 
@@ -41,6 +42,14 @@ class Waits(Verdict):
 
 class Aside(Verdict):
     """A person has to say what is to happen."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Ends(Verdict):
+    """The event ends here, or is put aside: a budget's limit, or no end in sight."""
 
     def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
@@ -82,6 +91,15 @@ def why_not(call: Call, unasked: Collection[str], *, promised: bool) -> str:
         return ""
     missing = ", ".join(sorted(unasked)[:3])
     return f"{call.what} was not called: this retry has not come to {missing}, which an earlier try has done"
+
+
+def endless(step: Step, rules: Rules) -> str:
+    """Why a step is one too many within its event; empty where it is not."""
+    if step.number > rules.event_steps_max:
+        return f"no end in sight: {step.what} would be step {step.number} of this event (event_steps_max)"
+    if step.occurrence >= rules.step_repeats_max:
+        return f"no progress: {step.what} was asked the very same {step.occurrence} times (step_repeats_max)"
+    return ""
 
 
 async def after_intent(call: Call, found: Step, now: float, skew_seconds: float) -> Done | Again | Verdict:

@@ -10,10 +10,12 @@ from AgentOperatingSystem.agents.steps import STEP
 from AgentOperatingSystem.errors import Conflict, Duplicate, StoreUnavailable
 from AgentOperatingSystem.events import encode
 from AgentOperatingSystem.orchestration.awake import HALTED, Watch
+from AgentOperatingSystem.orchestration.budgets.meter import Meter
 from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.commits import Commits
+from AgentOperatingSystem.orchestration.decisions import End
 from AgentOperatingSystem.orchestration.journal import Journal
-from AgentOperatingSystem.orchestration.ledger import Aside, GoesOn, Overtaken, Waits
+from AgentOperatingSystem.orchestration.ledger import Aside, Ends, GoesOn, Overtaken, Waits
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.recording import Recorder
 from AgentOperatingSystem.orchestration.waits import expiry
@@ -53,7 +55,9 @@ class Steps:
             seconds = min(rules.turn_deadline_seconds, MARGIN * self._limit_seconds)
             yield_at = asyncio.get_running_loop().time() + seconds
             stop = partial(self._watch.interrupt, agent, HALTED)
-            self._journal = Journal(self._commits, Recorder(self._parts, agent), self._case, stop, yield_at)
+            meter = Meter(self._parts, self._commits.awake, agent, self._case)
+            self._commits.when_lost = meter.tell
+            self._journal = Journal(self._commits, Recorder(self._parts, agent), meter, self._case, stop, yield_at)
             if self._over:
                 self._journal.end()
         return self._journal
@@ -89,9 +93,11 @@ def end_early(work: Work, case: Case, journal: Journal, *, owns: bool) -> None:
         work.postpone(case, str(verdict), verdict.due)
     elif isinstance(verdict, Aside):
         work.put_aside(case, verdict.status, str(verdict), owns=owns)
+    elif isinstance(verdict, Ends):
+        work.end(case, End(verdict.status, str(verdict)))
     elif isinstance(verdict, Waits):
         rows = [Row(STEP, f"{case.key}/{name}", encode(step)) for name, step in journal.waits.items()]
         timers = [expiry(case, step) for step in journal.waits.values()]
-        work.wait(case, rows, timers, journal.asked, owns=owns)
+        work.wait(case, rows, timers, journal.asked, str(verdict), owns=owns)
     else:
         raise AssertionError(f"{verdict!r} is no verdict on an event")

@@ -5,7 +5,7 @@ reads it and corrects the charge.
 """
 
 import logging
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from hashlib import sha256
 
 import msgspec
@@ -20,7 +20,7 @@ from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.storage.records import Row
 
 LATE = "late"
-_PAGE = 80
+_PAGE = 64
 _log = logging.getLogger(__name__)
 
 
@@ -31,15 +31,16 @@ class Late(msgspec.Struct, frozen=True):
     at: float
 
 
-async def tell(parts: Parts, agent: AgentId, step: str, actual: Amounts) -> None:
-    """Writes what a call came to. Where that cannot be written, its full charge stays: nothing is raised."""
+async def tell(parts: Parts, agent: AgentId, actual: Mapping[str, Amounts]) -> None:
+    """Writes what calls came to. Where that cannot be written, their full charge stays: nothing is raised."""
     place = _place(agent)
     now = parts.clock.now()
 
     async def rows() -> tuple[Row, ...]:
         page = await parts.store.rows(place, LATE, limit=_PAGE)
         old = [row for row in page.items if row.value is not None and _decode(row.value).at < now - DAY_SECONDS]
-        return (*(Row(LATE, row.name, None) for row in old), Row(LATE, step, encode(Late(actual, now))))
+        new = [Row(LATE, step, encode(Late(amounts, now))) for step, amounts in actual.items()]
+        return (*(Row(LATE, row.name, None) for row in old if row.name not in actual), *new)
 
     try:
         await ContextMCPServer(place, parts.store, parts.blobs, parts.clock).edit(rows)

@@ -33,6 +33,7 @@ BUDGET, BOOK = "budget", "book"
 """The kind of the rows, and the name of the agent's own; the others are accounts of single events."""
 PAUSE = "budget-"
 """How the hash of a step begins that waits for a limit."""
+SETTLED_MAX = 16
 _METERED = (StepKind.MODEL, StepKind.TOOL)
 
 
@@ -74,6 +75,8 @@ class Meter:
         self._began_on: dict[str, str] = {}
         """The day of each call under way, by its step."""
         self._timed_from = 0.0
+        self._settled: dict[str, Amounts] = {}
+        """What the last calls came to."""
         self._dirty: set[tuple[str, str]] = set()
         self._notices: list[Message] = []
 
@@ -108,7 +111,12 @@ class Meter:
         hold = accounts.book.open.get(self._named(step.name)) if accounts is not None else None
         if hold is not None:
             actual = came_to(hold.amounts, step.spent, hold.amounts.seconds, self._currency)
-            await late.tell(self._parts, self._agent, self._named(step.name), actual)
+            await late.tell(self._parts, self._agent, {self._named(step.name): actual})
+
+    async def tell(self) -> None:
+        """The turn is overtaken: what its last calls came to may not have been written, and is told. Raises nothing."""
+        if self._settled:
+            await late.tell(self._parts, self._agent, self._settled)
 
     def holds(self, step: str) -> bool:
         """Whether something is reserved for a call."""
@@ -274,7 +282,9 @@ class Meter:
             return
         now = self._parts.clock.now()
         seconds, self._timed_from = max(0.0, now - self._timed_from), now
-        self._touch(accounts.book.settle(self._named(step), actual(hold.amounts, seconds)))
+        used = actual(hold.amounts, seconds)
+        self._settled = dict([*self._settled.items(), (self._named(step), used)][-SETTLED_MAX:])
+        self._touch(accounts.book.settle(self._named(step), used))
 
     def _touch(self, accounts: "tuple[str, ...] | set[str]") -> None:
         """These accounts are to be written."""
