@@ -34,6 +34,7 @@ from AgentOperatingSystem.api import (
     schedules,
     stream,
     switches,
+    traces,
 )
 from AgentOperatingSystem.api.actions import PostAction
 from AgentOperatingSystem.api.answers import answer
@@ -47,6 +48,7 @@ DESCRIPTION = "Perpetual agents: an event wakes one, is applied exactly once, an
 ROUTERS = (
     control.router,
     switches.router,
+    traces.router,
     chat.router,
     conversations.router,
     agents.router,

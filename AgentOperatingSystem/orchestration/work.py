@@ -24,7 +24,7 @@ from AgentOperatingSystem.events import (
 from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, Rules, order_of
 from AgentOperatingSystem.orchestration.routes import share_credits
-from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head, Row, Status
+from AgentOperatingSystem.storage.records import SENT_MAX, Change, Control, EventRow, Head, Row, Sent, Status
 
 HELD = "its conversation waits for an answer"
 EVERY = "*"
@@ -294,7 +294,8 @@ class Work:
         self._handled += status is not Status.QUARANTINED
         self._leave(case)
         ended = self._written(case, status, reason)
-        self._keep(case, _replace(ended, result=result, outputs=outputs, finished_at=self.now))
+        sent = _with_sent(ended, outputs)
+        self._keep(case, _replace(ended, result=result, outputs=outputs, sent=sent, finished_at=self.now))
 
     def _park(self, case: Case, reason: str, *, due: float, blocking: bool, attempts: int) -> None:
         """The row of an event that waits in the mailbox."""
@@ -317,7 +318,7 @@ class Work:
         self._leave(case)
         assert case.row is not None, "an event with steps has been claimed"
         aside = _replace(self._written(case, status, reason), attempts=case.row.attempts)
-        self._keep(case, _replace(aside, due=due, waits=waits, outputs=outputs))
+        self._keep(case, _replace(aside, due=due, waits=waits, outputs=outputs, sent=_with_sent(aside, outputs)))
 
     def _written(self, case: Case, status: Status, reason: str) -> EventRow:
         """The event's row as this turn leaves it, with what it had before that is still true."""
@@ -334,6 +335,7 @@ class Work:
             accepted_at=row.accepted_at if row else self.now,
             began_at=row.began_at if row else 0.0,
             claims=row.claims if row else 0,
+            sent=row.sent if row else (),
         )
 
     def _place(self, event: Event) -> int:
@@ -393,3 +395,13 @@ class Work:
 
 def _message(event: Event) -> Message:
     return event_message(event) if event.agent is not None else publication_message(event)
+
+
+def _with_sent(row: EventRow, outputs: tuple[Message, ...]) -> tuple[Sent, ...]:
+    """What a row says that its event has sent, with what it sends now."""
+    if not outputs:
+        return row.sent
+    events = (message.event for message in outputs if message.event is not None)
+    return (*row.sent, *(Sent(each.id, each.agent.partition if each.agent else f"#{each.topic}") for each in events))[
+        :SENT_MAX
+    ]

@@ -15,6 +15,9 @@ T = TypeVar("T")
 STEP = "step"
 """The kind of a step's row; its name is the event's key, a slash, and the step's own."""
 
+SENT_MAX = 100
+"""How many of an event's outputs its row names."""
+
 
 class Control(StrEnum):
     """What an agent was last told to be. Running and Sleeping are derived, never written."""
@@ -92,6 +95,14 @@ class Status(StrEnum):
 ENDS = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
 
 
+class Sent(msgspec.Struct, frozen=True, array_like=True):
+    """One event that an event's handling sent: enough to find it again. Its source is the agent that sent it."""
+
+    id: str
+    to: str
+    """The recipient's partition; a topic after `#`."""
+
+
 class EventRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event's own row in its agent's partition: dedupe mark, place in the mailbox, outcome, result and outputs."""
 
@@ -114,6 +125,8 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The handler's JSON result."""
     outputs: tuple[Message, ...] = ()
     """What it sends; relayed after the commit, and again when its message is redelivered."""
+    sent: tuple[Sent, ...] = ()
+    """What it has sent, the first `SENT_MAX` of it: stays when the outputs are relayed and gone."""
     version: int = 0
     """The agent's version that this row's last change belongs to."""
     accepted_at: float = 0.0

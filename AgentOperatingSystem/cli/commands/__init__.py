@@ -3,6 +3,7 @@
 from AgentOperatingSystem.cli.commands import (  # noqa: I001  # the order is that of the help
     events as events,
     chat as chat,
+    traces as traces,
     actions as actions,
     agents as agents,
     cards as cards,
