@@ -39,6 +39,7 @@ from AgentOperatingSystem.orchestration.control_events import control_agent
 from AgentOperatingSystem.orchestration.decisions import Rules
 from AgentOperatingSystem.orchestration.effects import EffectsDesk
 from AgentOperatingSystem.orchestration.given import event_from as event_from
+from AgentOperatingSystem.orchestration.history import ALL, STATES_AT_ONCE
 from AgentOperatingSystem.orchestration.jobs import JobCanceller
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.lifecycle import Lifecycle
@@ -50,7 +51,7 @@ from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.pump import Pump
 from AgentOperatingSystem.orchestration.quarantine import QuarantineDesk
 from AgentOperatingSystem.orchestration.registry import Registry
-from AgentOperatingSystem.orchestration.retention import expire
+from AgentOperatingSystem.orchestration.retention import expire, trim_states
 from AgentOperatingSystem.orchestration.routes import Route
 from AgentOperatingSystem.orchestration.schedules import ScheduleDesk
 from AgentOperatingSystem.orchestration.subscriptions import Subscriptions
@@ -114,6 +115,7 @@ class AgentOperatingSystem:
         self.routes = list(routes)
         self._knowledge: KnowledgeBase | None = None
         self._pump: Pump | None = None
+        self._kept_house_at = 0.0
         self._chores: list[asyncio.Task[None]] = []
 
     async def initialize(self) -> Self:
@@ -312,13 +314,17 @@ class AgentOperatingSystem:
         return self._knowledge
 
     async def keep_house(self) -> int:
-        """Deletes what has ended longer ago than the dedupe window, old publications, and blobs that nobody refers to.
+        """Deletes events that ended longer ago than `dedupe_days` and `history_days` with their steps, old publications,
+        states beyond `history_states_max`, and blobs that nobody refers to.
 
         Answers how many rows and blobs are gone. Done every hour while the system runs; bounded, so a large backlog
         takes several.
         """
-        before = self.clock.now() - self.config.dedupe_days * DAY_SECONDS
+        now, config = self.clock.now(), self.config
+        before = now - max(config.dedupe_days, config.history_days) * DAY_SECONDS
         rows = await expire(self.parts, before)
+        rows += await trim_states(self.parts, config.history_states_max, self._kept_house_at)
+        self._kept_house_at = now - HOUSEKEEPING_SECONDS  # whoever changed meanwhile is looked at twice, and none never
         await self.bus.prune(before)
         longest_turn = 2 * self.config.turn_timeout_seconds + self.config.drain_timeout_seconds
         return rows + await collect(self.parts.store, self.parts.blobs, longest_turn, self.clock)
@@ -377,7 +383,8 @@ def parts_from(config: AOSConfig, registry: Registry, store: Any, blobs: Any, bu
             turn_timeout_seconds=config.turn_timeout_seconds,
             turn_deadline_seconds=config.turn_deadline_seconds,
             clock_skew_seconds=config.clock_skew_seconds,
-            turn_events_max=config.turn_events_max,
+            turn_events_max=min(config.turn_events_max, STATES_AT_ONCE if config.history_states == ALL else 1 << 30),
+            history_states=config.history_states,
         ),
         limits=Limits(config.event_bytes_max, config.hops_max, config.credits_max, config.event_depth_max),
         warm_agents_max=config.warm_agents_max,

@@ -87,9 +87,7 @@ class TraceView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @router.get("/{name}/traces/{event:path}", **documented(TraceView))
-async def show_trace(
-    door: TheDoor, name: str, event: str, key: Key = "", source: str = DEFAULT_SOURCE
-) -> Response:
+async def show_trace(door: TheDoor, name: str, event: str, key: Key = "", source: str = DEFAULT_SOURCE) -> Response:
     """What an event's handling did and caused, as one tree; `is_whole` says whether all of it is there."""
     tracer = Tracer(door.aos.parts, door.aos.subscriptions.copies)
     trace = await tracer.trace(door.address(name, key), source, event)

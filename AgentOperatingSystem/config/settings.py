@@ -123,6 +123,16 @@ class AOSConfig(BaseSettings):
         ge=1,
         description="How long a finished event is remembered, in days: the window in which it is applied exactly once.",
     )
+    history_days: Count = Field(
+        30,
+        ge=1,
+        description="How long a finished event stays to be looked at, with its steps, in days; `dedupe_days` at least.",
+    )
+    history_states: Literal["off", "steps", "all"] = Field(
+        "steps",
+        description="Which states are kept for diff, fork and replay: `off`, those around events with `steps`, `all`.",
+    )
+    history_states_max: Count = Field(100, ge=2, description="States that are kept of one agent, the newest.")
     warm_agents_max: Count = Field(10_000, ge=0, description="Sleeping agents whose state one host keeps in memory.")
     log_level: kinds.LogLevel = Field("INFO", description="The least severe log record that is written.")
     approvals_webhook_url: kinds.Url | None = Field(

@@ -39,6 +39,8 @@ class Awake:
     """Keys of events that were applied lately; a duplicate of these costs no handling."""
     fresh: bool = True
     """Whether it was read in this very turn."""
+    kept: bytes | None = None
+    """The state that was kept last for later; None where nobody knows."""
     owed: tuple[str, ...] = ()
     """Keys of rows whose outputs the last commit recorded and nobody has seen leave: they are sent first."""
     accounts: Accounts | None = None

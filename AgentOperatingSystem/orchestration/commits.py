@@ -13,9 +13,10 @@ from AgentOperatingSystem.errors import AOSError, Conflict
 from AgentOperatingSystem.events import Message
 from AgentOperatingSystem.orchestration.awake import Awake
 from AgentOperatingSystem.orchestration.cases import Case
+from AgentOperatingSystem.orchestration.history import Keeper
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.work import Work
-from AgentOperatingSystem.storage.records import Change, EventRow, Row
+from AgentOperatingSystem.storage.records import STATE, Change, EventRow, Row
 
 ROWS_MAX = 90
 """Rows per append; a store's transaction holds 100."""
@@ -66,6 +67,7 @@ class Commits:
         """
         async with self._lock:
             await self.pay()
+            await Keeper(self._parts, self.awake, self.work).found(claims=True)
             self.work.claim(case)
             relayed, outputs = await self._commit(), self.work.outputs()
             if outputs and not relayed:
@@ -134,6 +136,9 @@ class Commits:
         head, content = server.head, awake.current
         if content != awake.committed and awake.kind is not None:
             head = await server.with_state(head, content, awake.kind.codec.schema)
+        if any(kind == STATE for kind, _ in self.work.rows):
+            blobs = head.step_blobs or self.work.state_blobs
+            head = msgspec.structs.replace(head, keeps_states=True, step_blobs=blobs)
         committed = await server.commit(self.work.change(head, server.etag, receipts))
         awake.committed, awake.owed = content, server.head.unrelayed
         for row in (*self.work.inserts, *self.work.updates):

@@ -42,6 +42,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     step_repeats_max: int = 50
     """How often it may make the very same step."""
     turn_events_max: int = 64
+    history_states: str = "off"
+    """Which states are kept for later: `off`, `steps` or `all`."""
     priority_stride: int = 1000
     """How many places one step of priority overtakes: a bounded number, so nothing starves."""
 

@@ -18,7 +18,7 @@ from AgentOperatingSystem.orchestration.control import RACES_MAX, commit_and_rin
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.reliability import StateMachine
-from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head, Row, Status
+from AgentOperatingSystem.storage.records import STATE, Change, Control, EventRow, Head, Row, Status
 
 STATES: Final = ("created", "initialized", "running", "sleeping", "paused", "stopped", "terminated")
 _LIVE: Final = ("created", "initialized", "running", "sleeping")
@@ -40,7 +40,7 @@ MOVES: Final = (
 """Every legal move. Asking for what is already so is legal and changes nothing."""
 _CONTROL: Final = {"paused": Control.PAUSED, "stopped": Control.STOPPED, "terminated": Control.TERMINATED}
 _DELETES_MAX: Final = 90
-_KINDS: Final = (*KINDS, STEP)
+_KINDS: Final = (*KINDS, STEP, STATE)
 _replace = msgspec.structs.replace
 
 

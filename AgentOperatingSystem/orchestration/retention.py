@@ -12,9 +12,11 @@ from AgentOperatingSystem.agents.steps import STEP
 from AgentOperatingSystem.errors import Conflict
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
+from AgentOperatingSystem.orchestration.history import kept_name
 from AgentOperatingSystem.orchestration.parts import Parts
-from AgentOperatingSystem.storage.records import ENDS, Change, EventRow, Row
+from AgentOperatingSystem.storage.records import ENDS, STATE, Change, EventRow, Head, Row
 
+_PLACE_LAST = 9999
 DELETES_MAX = 90
 """Rows per commit; a store's transaction holds 100."""
 COMMITS_MAX = 1000
@@ -40,12 +42,18 @@ async def expire(parts: Parts, before: float, commits_max: int = COMMITS_MAX) ->
 
 async def _agents(parts: Parts, before: float) -> AsyncIterator[AgentId]:
     """Agents old enough to have anything that old."""
+    async for head in _heads(parts):
+        if head.created_at < before:
+            yield head.agent
+
+
+async def _heads(parts: Parts) -> AsyncIterator[Head]:
+    """All agents, a page at a time."""
     after = ""
     while True:
         page = await parts.store.agents("", after=after, limit=1000)
         for head in page.items:
-            if head.created_at < before:
-                yield head.agent
+            yield head
         after = page.after
         if not after:
             return
@@ -59,6 +67,8 @@ async def _expire_some(parts: Parts, agent: AgentId, before: float) -> tuple[int
     if not rows or not server.etag:
         return 0, False
     steps = await _steps(parts, agent, rows)  # they go first, so that no step outlives its event
+    if not steps and server.head.keeps_states:
+        steps = await _states(parts, agent, kept_name(max(row.version for row in rows), _PLACE_LAST))
     keys = () if steps else tuple(row.key for row in rows)
     head = msgspec.structs.replace(server.head, version=server.head.version + 1)
     try:
@@ -89,6 +99,42 @@ async def _steps(parts: Parts, agent: AgentId, rows: list[EventRow]) -> tuple[Ro
             page = await parts.store.rows(agent, STEP, f"{row.key}/", limit=DELETES_MAX - len(found))
             found += [Row(STEP, step.name, None) for step in page.items]
     return tuple(found)
+
+
+async def trim_states(parts: Parts, states_max: int, since: float, commits_max: int = COMMITS_MAX) -> int:
+    """Deletes all but the newest `states_max` kept states of each agent that has changed since `since` (UTC seconds);
+    answers how many. Bounded by `commits_max` commits. Raises `StoreUnavailable`.
+    """
+    deleted = commits = 0
+    async for head in _heads(parts):
+        while head.keeps_states and head.updated_at >= since and commits < commits_max:
+            gone = await _trim_some(parts, head.agent, states_max)
+            deleted += gone
+            commits += 1
+            if gone < DELETES_MAX:
+                break
+    return deleted
+
+
+async def _trim_some(parts: Parts, agent: AgentId, states_max: int) -> int:
+    server = ContextMCPServer(agent, parts.store, parts.blobs, parts.clock, parts.inline_bytes_max)
+    await server.initialize()
+    kept = await parts.store.rows(agent, STATE, limit=states_max)
+    rows = await _states(parts, agent, kept.after) if kept.after else ()
+    if not rows or not server.etag:
+        return 0
+    head = msgspec.structs.replace(server.head, version=server.head.version + 1)
+    try:
+        await server.commit(Change(head=head, etag=server.etag, rows=rows))
+    except Conflict:
+        return 0
+    return len(rows)
+
+
+async def _states(parts: Parts, agent: AgentId, after: str) -> tuple[Row, ...]:
+    """Kept states behind this name, which are older, as deletions; as many as one commit takes."""
+    page = await parts.store.rows(agent, STATE, after=after, limit=DELETES_MAX)
+    return tuple(Row(STATE, row.name, None) for row in page.items)
 
 
 def _has_expired(row: EventRow, before: float) -> bool:

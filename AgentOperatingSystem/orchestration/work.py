@@ -53,6 +53,8 @@ class Work:
         self.bells: dict[str, Message] = {}
         self.unrelayed: list[str] = []
         """Keys of rows with outputs that no message of this turn would bring back after a crash."""
+        self.state_blobs = False
+        """Whether a row of `rows` points at a blob."""
         self.rules = rules
         self._limits = limits
         self._backlog = head.backlog

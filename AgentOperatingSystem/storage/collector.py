@@ -9,19 +9,20 @@ import msgspec
 from AgentOperatingSystem.clock import Clock
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
-from AgentOperatingSystem.storage.records import STEP
+from AgentOperatingSystem.storage.records import STATE, STEP
 
 _PAGE = 1000
 """How many heads or rows are read at once."""
 
 
-class _Step(msgspec.Struct):
-    """What the collector reads of a step."""
+class _Row(msgspec.Struct):
+    """What the collector reads of a step, or of a kept state."""
 
     result_blob: str = ""
+    blob: str = ""
 
 
-_step = msgspec.json.Decoder(_Step)
+_row = msgspec.json.Decoder(_Row)
 
 
 async def collect(store: AgentStore, blobs: BlobStore, older_than_seconds: float, clock: Clock) -> int:
@@ -39,7 +40,7 @@ async def collect(store: AgentStore, blobs: BlobStore, older_than_seconds: float
 
 
 async def _referred_to(store: AgentStore) -> set[str]:
-    """The blobs of all heads of all tenants, and of their steps."""
+    """The blobs of all heads of all tenants, of their steps and of their kept states."""
     names: set[str] = set()
     after = ""
     while True:
@@ -47,20 +48,21 @@ async def _referred_to(store: AgentStore) -> set[str]:
         names.update(head.state_blob for head in page.items if head.state_blob)
         for head in page.items:
             if head.step_blobs:
-                names |= await _of_steps(store, head.agent)
+                names |= await _of_rows(store, head.agent, STEP)
+                names |= await _of_rows(store, head.agent, STATE)
         after = page.after
         if not after:
             return names
 
 
-async def _of_steps(store: AgentStore, agent: AgentId) -> set[str]:
-    """The blobs of one agent's steps."""
+async def _of_rows(store: AgentStore, agent: AgentId, kind: str) -> set[str]:
+    """The blobs of one agent's steps, or of its kept states."""
     names: set[str] = set()
     after = ""
     while True:
-        page = await store.rows(agent, STEP, after=after, limit=_PAGE)
-        steps = [_step.decode(row.value) for row in page.items if row.value is not None]
-        names.update(step.result_blob for step in steps if step.result_blob)
+        page = await store.rows(agent, kind, after=after, limit=_PAGE)
+        rows = [_row.decode(row.value) for row in page.items if row.value is not None]
+        names.update(name for row in rows for name in (row.result_blob, row.blob) if name)
         after = page.after
         if not after:
             return names

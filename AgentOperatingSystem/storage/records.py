@@ -15,6 +15,8 @@ T = TypeVar("T")
 STEP = "step"
 """The kind of a step's row; its name is the event's key, a slash, and the step's own."""
 
+STATE = "state"
+"""The kind of the row of a state that is kept for later; see `orchestration/history.py`."""
 SENT_MAX = 100
 """How many of an event's outputs its row names."""
 
@@ -64,7 +66,9 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     waiting: tuple[str, ...] = ()
     """Conversations that belong to an event which waits for an answer: other events of them are parked."""
     step_blobs: bool = False
-    """Whether a step of it ever had a result so large that it became a blob."""
+    """Whether a step of it ever had a result, or a state was kept of it, so large that it became a blob."""
+    keeps_states: bool = False
+    """Whether a state of it was ever kept for later."""
     handled: int = 0
     """How many events ended here, well or badly."""
     created_at: float = 0.0

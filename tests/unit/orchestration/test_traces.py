@@ -58,7 +58,10 @@ async def test_it_shows_steps_sends_and_what_they_caused(system: System) -> None
     await system.handle("first", "1", data=2)
     await passed(1)
     trace = await tracer(system).trace(FIRST, "/test", "1")
-    assert [(step.kind, step.what) for step in trace.root.steps] == [("model", "scripted/script"), ("function", "plain")]
+    assert [(step.kind, step.what) for step in trace.root.steps] == [
+        ("model", "scripted/script"),
+        ("function", "plain"),
+    ]
     sends = trace.root.sends
     assert [(send.agent, send.topic) for send in sends] == [("second/0", ""), ("second/1", ""), ("", "first.done")]
     assert [[str(each.row.event.agent) for each in send.found] for send in sends] == [
