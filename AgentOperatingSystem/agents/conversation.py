@@ -122,7 +122,7 @@ class Conversation:
         self._writes = writes
         self._now = now
         self._event = event
-        self._prefix = blake2b(id.encode(), digest_size=16).hexdigest()
+        self._prefix = message_prefix(id)
 
     # --- writing --------------------------------------------------------------------------------------------
 
@@ -251,6 +251,11 @@ class Conversation:
 
     def _name(self, number: int) -> str:
         return f"{self._prefix}/{number:012d}"
+
+
+def message_prefix(id: str) -> str:
+    """How the names of a conversation's message rows begin; a slash and the number follow."""
+    return blake2b(id.encode(), digest_size=16).hexdigest()
 
 
 def fitting(message: ModelMessage) -> ModelMessage:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from AgentOperatingSystem.agents.conversation import HEAD, MESSAGE, ConversationHead
+from AgentOperatingSystem.agents.conversation import HEAD, MESSAGE, ConversationHead, message_prefix
 from AgentOperatingSystem.errors import NotFound
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
@@ -42,8 +42,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """UTC seconds."""
     schema: int = 1
     state: msgspec.Raw = msgspec.Raw(b"null")
-    changed: tuple[tuple[str, str, msgspec.Raw | None], ...] = ()
-    """Kind, name and new value of the small rows that the event changed."""
+    changed: tuple[tuple[str, str, tuple[msgspec.Raw, ...]], ...] = ()
+    """Kind, name and new value of the small rows that the event changed; no value where it removed the row."""
 
 
 class _Elsewhere(msgspec.Struct, frozen=True):
@@ -98,7 +98,7 @@ class Keeper:
             schema=awake.kind.codec.schema if awake.kind is not None else 1,
             state=msgspec.Raw(awake.current or b"null"),
             changed=tuple(
-                (row.kind, row.name, msgspec.Raw(row.value) if row.value is not None else None)
+                (row.kind, row.name, (msgspec.Raw(row.value),) if row.value is not None else ())
                 for row in rows.values()
                 if row.kind in _CHANGED
             ),
@@ -163,12 +163,11 @@ class Past:
         wanted = dict(later)
         for place in later:
             rows.pop(place, None)
-        async for each in self._moments(moment):
-            for kind, name, value in each.kept.changed:
+        async for earlier in self._moments(moment):
+            for kind, name, value in earlier.kept.changed:
                 if (kind, name) in wanted:
                     del wanted[kind, name]
-                    if value is not None:
-                        rows[kind, name] = bytes(value)
+                    rows |= {(kind, name): bytes(each) for each in value}
         return [f"{kind} {name}" for kind, name in wanted]
 
     async def _now(self) -> dict[tuple[str, str], bytes]:
@@ -217,7 +216,7 @@ def _not_kept(agent: AgentId, when: str) -> NotFound:
 def _without_later_messages(rows: dict[tuple[str, str], bytes]) -> dict[tuple[str, str], bytes]:
     """Messages that came after the newest that their conversation's head knows were said later."""
     last = {
-        name: msgspec.json.decode(value, type=ConversationHead).last
+        message_prefix(name): msgspec.json.decode(value, type=ConversationHead).last
         for (kind, name), value in rows.items()
         if kind == HEAD
     }
