@@ -40,6 +40,7 @@ from AgentOperatingSystem.orchestration.decisions import Rules
 from AgentOperatingSystem.orchestration.effects import EffectsDesk
 from AgentOperatingSystem.orchestration.given import event_from as event_from
 from AgentOperatingSystem.orchestration.history import ALL, STATES_AT_ONCE
+from AgentOperatingSystem.orchestration.housekeeping import DAY_SECONDS, HOUSEKEEPING_SECONDS, Housekeeping
 from AgentOperatingSystem.orchestration.jobs import JobCanceller
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.lifecycle import Lifecycle
@@ -51,12 +52,10 @@ from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.pump import Pump
 from AgentOperatingSystem.orchestration.quarantine import QuarantineDesk
 from AgentOperatingSystem.orchestration.registry import Registry
-from AgentOperatingSystem.orchestration.retention import expire, trim_states
 from AgentOperatingSystem.orchestration.routes import Route
 from AgentOperatingSystem.orchestration.schedules import ScheduleDesk
 from AgentOperatingSystem.orchestration.subscriptions import Subscriptions
 from AgentOperatingSystem.orchestration.switching import SwitchDesk
-from AgentOperatingSystem.storage.collector import collect
 from AgentOperatingSystem.storage.folder import FolderBlobStore
 from AgentOperatingSystem.storage.records import Head, Page
 from AgentOperatingSystem.storage.repository import Repository
@@ -64,8 +63,6 @@ from AgentOperatingSystem.storage.sqlite import store as sqlite_store
 from AgentOperatingSystem.storage.sqlite.engine import Engine
 from AgentOperatingSystem.tools import running as running_tools
 
-DAY_SECONDS = 86_400.0
-HOUSEKEEPING_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
 PartsFactory = Callable[["AgentOperatingSystem"], Parts]
 
@@ -115,7 +112,6 @@ class AgentOperatingSystem:
         self.routes = list(routes)
         self._knowledge: KnowledgeBase | None = None
         self._pump: Pump | None = None
-        self._kept_house_at = 0.0
         self._chores: list[asyncio.Task[None]] = []
 
     async def initialize(self) -> Self:
@@ -142,6 +138,7 @@ class AgentOperatingSystem:
         self.answers = AnswerDesk(self.parts, self.kernel)
         self.schedules = ScheduleDesk(self.parts, self.kernel)
         self.archive = Archivist(self.parts, self.kernel)
+        self._housekeeping = Housekeeping(self.parts, self.config, self.bus.prune)
         self._pump = Pump(self.kernel, self.parts.bus, self.config.max_concurrent_turns)
         await self._refresh()
         return self
@@ -314,20 +311,10 @@ class AgentOperatingSystem:
         return self._knowledge
 
     async def keep_house(self) -> int:
-        """Deletes events that ended longer ago than `dedupe_days` and `history_days` with their steps, old publications,
-        states beyond `history_states_max`, and blobs that nobody refers to.
-
-        Answers how many rows and blobs are gone. Done every hour while the system runs; bounded, so a large backlog
-        takes several.
+        """Deletes what has expired; answers how many rows and blobs are gone. Done every hour while the system runs;
+        bounded, so a large backlog takes several.
         """
-        now, config = self.clock.now(), self.config
-        before = now - max(config.dedupe_days, config.history_days) * DAY_SECONDS
-        rows = await expire(self.parts, before)
-        rows += await trim_states(self.parts, config.history_states_max, self._kept_house_at)
-        self._kept_house_at = now - HOUSEKEEPING_SECONDS  # whoever changed meanwhile is looked at twice, and none never
-        await self.bus.prune(before)
-        longest_turn = 2 * self.config.turn_timeout_seconds + self.config.drain_timeout_seconds
-        return rows + await collect(self.parts.store, self.parts.blobs, longest_turn, self.clock)
+        return await self._housekeeping.run()
 
     async def _keep_house_forever(self) -> None:
         while True:

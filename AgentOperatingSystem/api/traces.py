@@ -16,7 +16,7 @@ from AgentOperatingSystem.orchestration.traces import Send, Spending, Traced, Tr
 router = APIRouter(prefix="/api/v1/agents", tags=["time travel"])
 
 
-class StepView(msgspec.Struct, frozen=True, kw_only=True):
+class TracedStep(msgspec.Struct, frozen=True, kw_only=True):
     """One step of an event's handling."""
 
     name: str
@@ -45,7 +45,7 @@ class StepView(msgspec.Struct, frozen=True, kw_only=True):
     decided_by: str
 
 
-class EventTrace(msgspec.Struct, frozen=True, kw_only=True):
+class TracedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One event with its steps and what it sent."""
 
     agent: str
@@ -63,25 +63,25 @@ class EventTrace(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: str | None
     seconds: float | None
     """From its acceptance to its end."""
-    steps: tuple[StepView, ...]
-    sends: tuple["SendView", ...]
+    steps: tuple[TracedStep, ...]
+    sends: tuple["TracedSend", ...]
     left_out: str
 
 
-class SendView(msgspec.Struct, frozen=True, kw_only=True):
+class TracedSend(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was sent, and the events that it became."""
 
     id: str
     agent: str
     topic: str
     note: str
-    events: tuple[EventTrace, ...]
+    events: tuple[TracedEvent, ...]
 
 
 class TraceView(msgspec.Struct, frozen=True, kw_only=True):
     """A trace."""
 
-    event: EventTrace
+    event: TracedEvent
     spending: Spending
     is_whole: bool
 
@@ -94,9 +94,9 @@ async def show_trace(door: TheDoor, name: str, event: str, key: Key = "", source
     return answer(TraceView(event=_traced(trace.root), spending=trace.spending, is_whole=trace.is_whole))
 
 
-def _traced(node: Traced) -> EventTrace:
+def _traced(node: Traced) -> TracedEvent:
     row = node.row
-    return EventTrace(
+    return TracedEvent(
         agent=str(row.event.agent),
         id=row.event.id,
         source=row.event.source,
@@ -117,15 +117,15 @@ def _traced(node: Traced) -> EventTrace:
     )
 
 
-def _send(send: Send) -> SendView:
-    return SendView(
+def _send(send: Send) -> TracedSend:
+    return TracedSend(
         id=send.id, agent=send.agent, topic=send.topic, note=send.note, events=tuple(map(_traced, send.found))
     )
 
 
-def _step(step: Step) -> StepView:
+def _step(step: Step) -> TracedStep:
     spent = step.spent
-    return StepView(
+    return TracedStep(
         name=step.name,
         kind=step.kind.value,
         what=step.what,

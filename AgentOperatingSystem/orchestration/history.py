@@ -167,7 +167,7 @@ class Past:
             for kind, name, value in earlier.kept.changed:
                 if (kind, name) in wanted:
                     del wanted[kind, name]
-                    rows |= {(kind, name): bytes(each) for each in value}
+                    rows.update(((kind, name), bytes(each)) for each in value)
         return [f"{kind} {name}" for kind, name in wanted]
 
     async def _now(self) -> dict[tuple[str, str], bytes]:

@@ -1,5 +1,6 @@
 """A trace: the tree of an event's steps and of what it caused."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from AgentOperatingSystem.errors import UnknownEvent
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.ml.records import Cost, ModelResponse, Usage
-from AgentOperatingSystem.ml.scripted import ScriptedModel
+from AgentOperatingSystem.ml.scripted import Answer, ScriptedModel
 from AgentOperatingSystem.orchestration import traces
 from AgentOperatingSystem.orchestration.traces import Tracer
 from tests.systems import System, passed, running
@@ -45,7 +46,7 @@ class Second(BaseAgent):
 @pytest.fixture
 async def system() -> System:
     usage = Usage(input_tokens=10, output_tokens=5)
-    answers = [ModelResponse(text="so", usage=usage, cost=Cost(amount="0.5")), "free", "free"]
+    answers: list[Answer] = [ModelResponse(text="so", usage=usage, cost=Cost(Decimal("0.5"))), "free", "free"]
     First.model = ScriptedModel(answers)
     return await running(First, Second)
 
