@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.events import Event, Message
 from AgentOperatingSystem.ids import AgentId, message_id
-from AgentOperatingSystem.storage.records import EventRow
+from AgentOperatingSystem.storage.records import SENT_MAX, EventRow, Sent
 
 
 class Case:
@@ -60,3 +60,13 @@ def reply_to(case: Case, agent: AgentId, result: Any, now: float) -> Event | Non
         traceparent=case.event.traceparent,
         hops=case.event.hops + 1,
     )
+
+
+def with_sent(row: EventRow, outputs: tuple[Message, ...]) -> tuple[Sent, ...]:
+    """What a row says that its event has sent, with what it sends now."""
+    if not outputs:
+        return row.sent
+    events = (message.event for message in outputs if message.event is not None)
+    return (*row.sent, *(Sent(each.id, each.agent.partition if each.agent else f"#{each.topic}") for each in events))[
+        :SENT_MAX
+    ]

@@ -21,10 +21,10 @@ from AgentOperatingSystem.events import (
     event_message,
     publication_message,
 )
-from AgentOperatingSystem.orchestration.cases import Case
+from AgentOperatingSystem.orchestration.cases import Case, with_sent
 from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, Rules, order_of
 from AgentOperatingSystem.orchestration.routes import share_credits
-from AgentOperatingSystem.storage.records import SENT_MAX, Change, Control, EventRow, Head, Row, Sent, Status
+from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head, Row, Status
 
 HELD = "its conversation waits for an answer"
 EVERY = "*"
@@ -296,7 +296,7 @@ class Work:
         self._handled += status is not Status.QUARANTINED
         self._leave(case)
         ended = self._written(case, status, reason)
-        sent = _with_sent(ended, outputs)
+        sent = with_sent(ended, outputs)
         self._keep(case, _replace(ended, result=result, outputs=outputs, sent=sent, finished_at=self.now))
 
     def _park(self, case: Case, reason: str, *, due: float, blocking: bool, attempts: int) -> None:
@@ -320,7 +320,7 @@ class Work:
         self._leave(case)
         assert case.row is not None, "an event with steps has been claimed"
         aside = _replace(self._written(case, status, reason), attempts=case.row.attempts)
-        self._keep(case, _replace(aside, due=due, waits=waits, outputs=outputs, sent=_with_sent(aside, outputs)))
+        self._keep(case, _replace(aside, due=due, waits=waits, outputs=outputs, sent=with_sent(aside, outputs)))
 
     def _written(self, case: Case, status: Status, reason: str) -> EventRow:
         """The event's row as this turn leaves it, with what it had before that is still true."""
@@ -397,13 +397,3 @@ class Work:
 
 def _message(event: Event) -> Message:
     return event_message(event) if event.agent is not None else publication_message(event)
-
-
-def _with_sent(row: EventRow, outputs: tuple[Message, ...]) -> tuple[Sent, ...]:
-    """What a row says that its event has sent, with what it sends now."""
-    if not outputs:
-        return row.sent
-    events = (message.event for message in outputs if message.event is not None)
-    return (*row.sent, *(Sent(each.id, each.agent.partition if each.agent else f"#{each.topic}") for each in events))[
-        :SENT_MAX
-    ]
