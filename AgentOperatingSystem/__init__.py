@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from AgentOperatingSystem.agents.actions import Action
     from AgentOperatingSystem.agents.agent import Agent
     from AgentOperatingSystem.agents.base_agent import BaseAgent, RestartPolicy, on_failure
+    from AgentOperatingSystem.agents.budgets import Budget, Limits
     from AgentOperatingSystem.agents.coder_agent import CoderAgent
     from AgentOperatingSystem.agents.context import Context
     from AgentOperatingSystem.agents.intelligence_agent import IntelligenceAgent
@@ -37,12 +38,14 @@ _HOME = {
     "AgentOperatingSystem": "agent_operating_system",
     "AgentTeam": "agents.team",
     "BaseAgent": "agents.base_agent",
+    "Budget": "agents.budgets",
     "CoderAgent": "agents.coder_agent",
     "Context": "agents.context",
     "ContextMCPServer": "mcp.context_server",
     "Event": "events",
     "EventFailed": "errors",
     "IntelligenceAgent": "agents.intelligence_agent",
+    "Limits": "agents.budgets",
     "Memory": "agents.memory",
     "PerpetualAgent": "agents.perpetual_agent",
     "PurposeDrivenAgent": "agents.purpose_driven_agent",
@@ -64,12 +67,14 @@ __all__ = [
     "AgentOperatingSystem",
     "AgentTeam",
     "BaseAgent",
+    "Budget",
     "CoderAgent",
     "Context",
     "ContextMCPServer",
     "Event",
     "EventFailed",
     "IntelligenceAgent",
+    "Limits",
     "Memory",
     "PerpetualAgent",
     "PurposeDrivenAgent",

@@ -32,6 +32,7 @@ from AgentOperatingSystem.observability.redaction import redact_json, register_s
 from AgentOperatingSystem.orchestration.answering import AnswerDesk
 from AgentOperatingSystem.orchestration.applications import agents_of, routes_of
 from AgentOperatingSystem.orchestration.archive import Archivist
+from AgentOperatingSystem.orchestration.budgets.desk import BudgetDesk
 from AgentOperatingSystem.orchestration.budgets.rules import Budgets
 from AgentOperatingSystem.orchestration.builtin import FunctionHandler, Unrouted
 from AgentOperatingSystem.orchestration.cancelling import CancelDesk
@@ -85,6 +86,7 @@ class AgentOperatingSystem:
     manager: AgentManager
     quarantine: QuarantineDesk
     effects: EffectsDesk
+    budgets: BudgetDesk
     answers: AnswerDesk
     schedules: ScheduleDesk
     archive: Archivist
@@ -135,6 +137,7 @@ class AgentOperatingSystem:
         self.manager = AgentManager(self.parts, self.kernel, self.config.tenant)
         self.quarantine = QuarantineDesk(self.parts, self.kernel, self.mailroom)
         self.effects = EffectsDesk(self.parts, self.kernel)
+        self.budgets = BudgetDesk(self.parts, self.kernel, self.mailroom)
         self.answers = AnswerDesk(self.parts, self.kernel)
         self.schedules = ScheduleDesk(self.parts, self.kernel)
         self.archive = Archivist(self.parts, self.kernel)

@@ -42,6 +42,7 @@ def _tree(name: str, help_text: str, **settings: Any) -> typer.Typer:
 app = _tree("aos", "The Agent Operating System: perpetual agents that an event wakes, exactly once.")
 schedule = _tree("schedule", "Events that come at their time.", add_completion=False)
 quarantine = _tree("quarantine", "Events that are out of the way until a person decides.", add_completion=False)
+budget = _tree("budget", "Limits on what agents may use.", add_completion=False)
 effects = _tree("effects", "Calls of unknown outcome, until a person decides.", add_completion=False)
 approvals = _tree("approvals", "What agents ask people, and the answers.", add_completion=False)
 knowledge = _tree("knowledge", "Documents that agents answer from.", add_completion=False)
@@ -51,6 +52,7 @@ for group, section in (
     (schedule, EVENTS),
     (quarantine, EVENTS),
     (effects, EVENTS),
+    (budget, CARE),
     (approvals, EVENTS),
     (knowledge, AGENTS),
     (create, SYSTEM),

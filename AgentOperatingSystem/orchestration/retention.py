@@ -13,6 +13,7 @@ from AgentOperatingSystem.errors import Conflict
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.orchestration.history import kept_name
+from AgentOperatingSystem.orchestration.budgets.book import BUDGET, EVENT
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.storage.records import ENDS, STATE, Change, EventRow, Head, Row
 
@@ -92,12 +93,13 @@ async def _expired(parts: Parts, agent: AgentId, before: float) -> list[EventRow
 
 
 async def _steps(parts: Parts, agent: AgentId, rows: list[EventRow]) -> tuple[Row, ...]:
-    """The steps of these events as deletions; as many as one commit takes."""
+    """The steps of these events, and their accounts, as deletions; as many as one commit takes."""
     found: list[Row] = []
     for row in rows:
-        if row.claims and len(found) < DELETES_MAX:
-            page = await parts.store.rows(agent, STEP, f"{row.key}/", limit=DELETES_MAX - len(found))
-            found += [Row(STEP, step.name, None) for step in page.items]
+        for kind, prefix in ((STEP, f"{row.key}/"), (BUDGET, f"{EVENT}{row.key}/")):
+            if row.claims and len(found) < DELETES_MAX:
+                page = await parts.store.rows(agent, kind, prefix, limit=DELETES_MAX - len(found))
+                found += [Row(kind, each.name, None) for each in page.items]
     return tuple(found)
 
 

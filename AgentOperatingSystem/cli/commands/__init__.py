@@ -11,6 +11,7 @@ from AgentOperatingSystem.cli.commands import (  # noqa: I001  # the order is th
     schedules as schedules,
     quarantined as quarantined,
     effects as effects,
+    budgets as budgets,
     approvals as approvals,
     archive as archive,
     knowledge as knowledge,

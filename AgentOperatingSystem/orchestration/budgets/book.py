@@ -10,6 +10,8 @@ import msgspec
 
 from AgentOperatingSystem.agents.budgets import Amounts, Limits
 
+BUDGET, BOOK = "budget", "book"
+"""The kind of the rows, and the name of the agent's own; the others are accounts of single events."""
 EVENT = "event/"
 """How the name of an event's own account begins."""
 _replace = msgspec.structs.replace

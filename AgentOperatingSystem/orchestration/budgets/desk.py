@@ -15,9 +15,9 @@ from AgentOperatingSystem.errors import InvalidInput, UnknownAgent
 from AgentOperatingSystem.events import Event, encode, event_key
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
-from AgentOperatingSystem.orchestration.budgets.book import Account, Book
+from AgentOperatingSystem.orchestration.budgets.book import BOOK, BUDGET, Account, Book
 from AgentOperatingSystem.orchestration.budgets.grants import GRANTED, Granted
-from AgentOperatingSystem.orchestration.budgets.meter import BOOK, BUDGET, PAUSE
+from AgentOperatingSystem.orchestration.budgets.meter import PAUSE
 from AgentOperatingSystem.orchestration.budgets.rules import day_of, ledger_of
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.mailroom import Mailroom

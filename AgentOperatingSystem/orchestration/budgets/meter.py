@@ -19,7 +19,17 @@ from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.awake import Awake
 from AgentOperatingSystem.orchestration.budgets import late
 from AgentOperatingSystem.orchestration.budgets.accounts import Accounts
-from AgentOperatingSystem.orchestration.budgets.book import EVENT, Account, Book, Hold, concerns, lacking, share
+from AgentOperatingSystem.orchestration.budgets.book import (
+    BOOK,
+    BUDGET,
+    EVENT,
+    Account,
+    Book,
+    Hold,
+    concerns,
+    lacking,
+    share,
+)
 from AgentOperatingSystem.orchestration.budgets.costs import COST, DayCost, cost_of
 from AgentOperatingSystem.orchestration.budgets.estimates import came_to, failed_at, need_of
 from AgentOperatingSystem.orchestration.budgets.grants import Ledger
@@ -29,8 +39,6 @@ from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.storage.records import Row
 
-BUDGET, BOOK = "budget", "book"
-"""The kind of the rows, and the name of the agent's own; the others are accounts of single events."""
 PAUSE = "budget-"
 """How the hash of a step begins that waits for a limit."""
 SETTLED_MAX = 16

@@ -13,16 +13,17 @@ from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.budgets import Amounts, Budget, Limits
 from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.agents.thinking import model_of
-from AgentOperatingSystem.errors import RateLimited
+from AgentOperatingSystem.errors import InvalidInput, RateLimited, Retryable
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.ml.records import Cost, ModelRequest, ModelResponse, Usage
 from AgentOperatingSystem.ml.scripted import ScriptedModel
-from AgentOperatingSystem.orchestration.budgets.book import Book
+from AgentOperatingSystem.orchestration.budgets.book import BOOK, BUDGET, Book
 from AgentOperatingSystem.orchestration.budgets.desk import BudgetDesk
-from AgentOperatingSystem.orchestration.budgets.meter import BOOK, BUDGET
+from AgentOperatingSystem.orchestration.budgets.report import costs
 from AgentOperatingSystem.orchestration.budgets.rules import BudgetFile, Budgets, day_of
 from AgentOperatingSystem.orchestration.decisions import Rules
+from AgentOperatingSystem.orchestration.retention import expire
 from AgentOperatingSystem.storage.records import Status
 from AgentOperatingSystem.tools.function_tool import tool
 from tests.clocks import CLOCK
@@ -334,6 +335,68 @@ async def test_several_limits_apply_at_once() -> None:
     system = await running(thinker(Budget(event=Limits(model_calls=9))), budgets=Budgets(file))
     assert "address thinker/a" in (await system.handle("thinker/a", "1", data=5)).reason
     assert "type thinker" in (await system.handle("thinker/b", "1", data=2)).reason
+
+
+# --- what stays, and what goes ---------------------------------------------------------------------------------
+
+
+async def test_the_accounts_of_events_go_with_them() -> None:
+    system = await running(thinker(Budget(event=Limits(model_calls=9), total=Limits(model_calls=9))))
+    await system.handle("thinker", "1", data=2)
+    names = {row.name for row in (await system.world.store.rows(AgentId("thinker"), BUDGET)).items}
+    assert len(names) == 2
+    await expire(system.parts, CLOCK.now() + 1)
+    await expire(system.parts, CLOCK.now() + 1)
+    assert {row.name for row in (await system.world.store.rows(AgentId("thinker"), BUDGET)).items} == {BOOK}
+
+
+# --- what it cost ----------------------------------------------------------------------------------------------
+
+
+async def test_what_was_used_is_reported_without_reading_a_step() -> None:
+    system = await running(thinker(None), Looker)
+    await system.handle("thinker/a", "1", data=3)
+    await system.handle("thinker/b", "1", data=1)
+    await system.handle("looker", "1", data=2)
+    store = system.world.store
+
+    async def report(by: str, agent: str = "") -> dict[str, tuple[int, int, Any]]:
+        lines = await costs(store, "default", by, today(), today(), agent)
+        return {line.name: (line.models.calls, line.tool_calls, line.models.money.get("USD")) for line in lines}
+
+    assert await report("agent") == {
+        "thinker/a": (3, 0, Decimal("1.5")),
+        "thinker/b": (1, 0, Decimal("0.5")),
+        "looker": (0, 2, None),
+    }
+    assert await report("type", "thinker") == {"thinker": (4, 0, Decimal("2.0"))}
+    assert await report("model") == {"scripted/m": (4, 0, Decimal("2.0"))}
+    assert await report("day") == {today(): (4, 2, Decimal("2.0"))}
+    assert await report("tenant") == {"default": (4, 2, Decimal("2.0"))}
+
+
+async def test_a_retry_is_not_counted_twice_and_what_is_not_known_is_said() -> None:
+    class Fails(Thinker):
+        name = "thinker"
+        model = ScriptedModel(lambda request: answer(cost=None))
+
+        async def on_event(self, event: Event, context: Context) -> Any:
+            await context.think("?", model=self.model)
+            if context.attempt < 3:
+                raise Retryable("again")
+
+    system = await running(Fails)
+    await system.handle("thinker", "1", data=1)
+    (line,) = await costs(system.world.store, "default", "agent", today(), today())
+    assert (line.models.calls, line.models.unknown, line.models.money) == (1, 1, {})
+
+
+async def test_a_report_needs_days() -> None:
+    system = await running(thinker(None))
+    with pytest.raises(InvalidInput, match="is no day"):
+        await costs(system.world.store, "default", "agent", "yesterday", today())
+    with pytest.raises(InvalidInput, match="use agent"):
+        await costs(system.world.store, "default", "colour", today(), today())
 
 
 # --- loops ----------------------------------------------------------------------------------------------------
