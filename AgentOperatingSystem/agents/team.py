@@ -6,11 +6,14 @@ event, or the next host, goes on where they stopped.
 """
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, get_args
 
 import msgspec
 
 from AgentOperatingSystem.agents.base_agent import BaseAgent
+from AgentOperatingSystem.agents.context import Context
+from AgentOperatingSystem.agents.conversation import MAIN
 from AgentOperatingSystem.agents.minds import Answer, TeamKind, TeamSpec, bridge, name_of, task_of
 from AgentOperatingSystem.agents.naming import autogen_name, checked_name
 from AgentOperatingSystem.agents.perpetual_agent import SYSTEM_MESSAGE, PerpetualAgent
@@ -20,10 +23,13 @@ from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.agents.threads import bounded
 from AgentOperatingSystem.errors import ConfigurationError, InvalidAgentId, Terminal
 from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.mcp.context_server import current_turn
 from AgentOperatingSystem.ml.ports import ModelProvider
 
 JOIN = "team.join"
 LEAVE = "team.leave"
+TALK = "team/talk/"
+"""How the memory of a conversation with a name of its own begins."""
 TURNS_MAX = 100
 """Turns after which a team stops whose condition was never met, where it names no `turns_max`."""
 CONVERSATION_TOKENS_MAX = 32_000
@@ -54,6 +60,13 @@ class TeamState(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Members of the code that have left."""
 
 
+class Talk(msgspec.Struct, omit_defaults=True):
+    """What a team remembers of one conversation with a name of its own."""
+
+    autogen: dict[str, Any] = {}
+    names: list[str] = []
+
+
 class AgentTeam(BaseAgent):
     """A team as an agent (specification rows 46 to 50).
 
@@ -63,8 +76,9 @@ class AgentTeam(BaseAgent):
     MagenticOne's orchestrator. An event's result is `{"text", "stop_reason", "messages", "input_tokens",
     "output_tokens"}`.
 
-    Its conversation is cut after an event that made it longer than `conversation_tokens_max` (estimated), to half of
-    that; an extract stands for the rest.
+    Events that name a conversation (`Event.conversation`) go on that one, all others on the team's own. Each is cut
+    after an event that made it longer than `conversation_tokens_max` (estimated), to half of that; an extract stands
+    for the rest.
 
     Members change between events: `team.join` (data as `Newcomer`) and `team.leave` (`{"name": …}`) are kept with the
     state; `add_member` and `remove_member` change what the code says. A new member reads the whole conversation before
@@ -145,20 +159,35 @@ class AgentTeam(BaseAgent):
     async def _answer(self, task: str) -> Answer:
         """One run. A group is trusted again only where the state is the very object that it left."""
         self.state = TeamState() if self.state is None else self.state
+        turn = current_turn() if self.context_server is not None and self.context_server.in_turn else None
+        if isinstance(turn, Context) and turn.event.conversation not in ("", MAIN):
+            return await self._answer_apart(task, turn)
         group, self._group = self._group, None
         saved = self.state.autogen
         if group is None or saved is not self._saved:
-            group = await self._built()
+            group = await self._built(saved, self.state.names)
         answer: Answer = await group.run(task)
         self.state.autogen = self._saved = bounded(answer.state, self.conversation_tokens_max)
         self.state.names = list(group.names)
         self._group = group if self._saved is answer.state else None  # what was cut is forgotten by all
         return answer
 
-    async def _built(self) -> Any:
+    async def _answer_apart(self, task: str, turn: Context) -> Answer:
+        """One run of a conversation with a name of its own, which lies in the team's memory: while it waits for an
+        answer, the others go on and change nothing of it.
+        """
+        key = f"{TALK}{sha256(turn.event.conversation.encode()).hexdigest()[:32]}"
+        talk = msgspec.convert(await turn.recall(key) or {}, Talk)
+        group = await self._built(talk.autogen, talk.names)
+        answer: Answer = await group.run(task)
+        kept = Talk(bounded(answer.state, self.conversation_tokens_max), list(group.names))
+        await turn.remember(key, kept)
+        return answer
+
+    async def _built(self, saved: dict[str, Any], names: list[str]) -> Any:
         group = bridge().Group(self._spec())
-        if self.state.autogen:
-            await group.load(fitted(self.state.autogen, self.state.names, group.names))
+        if saved:
+            await group.load(fitted(saved, names, group.names))
         return group
 
     def _spec(self) -> TeamSpec:

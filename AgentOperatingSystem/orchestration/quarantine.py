@@ -27,7 +27,7 @@ class QuarantineDesk:
         self._mailroom = mailroom
 
     async def list(self, tenant: str, after: str = "", limit: int = 100) -> Page[EventRow]:
-        """Quarantined events of all agents of a tenant."""
+        """Quarantined events of all agents of a tenant. What waits for a verdict on a call is in `EffectsDesk.list`."""
         return await self._parts.store.find(tenant, Status.QUARANTINED, after, limit)
 
     async def show(self, agent: AgentId, key: str) -> EventRow:

@@ -8,7 +8,7 @@ from AgentOperatingSystem.cli.app import quarantine
 from AgentOperatingSystem.cli.arguments import After, Agent, Limit, Reason, more
 from AgentOperatingSystem.cli.command import command
 from AgentOperatingSystem.cli.commands.agents import outcome_lines
-from AgentOperatingSystem.cli.output import Output, Table, brief, moment, pairs
+from AgentOperatingSystem.cli.output import Output, Table, brief, moment, note, pairs
 from AgentOperatingSystem.cli.system import Place, System, agent_place, place
 from AgentOperatingSystem.cli.values import checked_key, json_value
 
@@ -17,7 +17,7 @@ Key = Annotated[str, typer.Argument(metavar="EVENT_KEY", help="The event, as `ao
 
 @command(quarantine, "ls")
 def ls(system: System, out: Output, limit: Limit = 100, after: After = None) -> None:
-    """List quarantined events, and why they are there."""
+    """List quarantined events, and why they are there; see also `aos effects ls`."""
     page = system.get(place("/quarantine", limit=limit, after=after))
     rows = (
         (each["agent"], each["event_key"], each["event"]["type"], moment(each["finished_at"]), brief(each["reason"]))
@@ -25,6 +25,8 @@ def ls(system: System, out: Output, limit: Limit = 100, after: After = None) -> 
     )
     headings = ("AGENT", "EVENT_KEY", "TYPE", "SINCE", "REASON")
     out.show(page, Table(headings, rows, "nothing is quarantined"), *more(page))
+    if system.get(place("/effects", limit=1))["items"]:
+        note("calls of unknown outcome wait for a verdict too: `aos effects ls`")
 
 
 @command(quarantine, "show")

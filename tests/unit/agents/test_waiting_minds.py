@@ -125,17 +125,28 @@ async def test_a_team_goes_on_in_the_middle_of_its_talk_on_another_host() -> Non
     assert made == ["refund o-1"]
 
 
-async def test_another_conversation_of_a_team_meanwhile_changes_its_state_and_the_approved_call_is_made_once() -> None:
-    """A team has one state for all of its conversations: what the others said is there when it goes on."""
-    model = ScriptedModel(clerk)
-    system = await running(team_of(model))
-    await system.send("office", "1", data="refund o-1", conversation="c1")
-    row = await there(system, "office", "1", Status.WAITING)
-    await system.handle("office", "2", data="other", conversation="c2")
-    await approve(system, "office", row)
-    done = await there(system, "office", "1", Status.DONE, Status.WAITING, Status.DIVERGED)
-    assert done.status in (Status.DONE, Status.WAITING)
-    assert len(made) <= 1
+async def test_other_conversations_of_a_team_go_on_meanwhile_and_change_nothing_of_it() -> None:
+    first_model, second_model = ScriptedModel(clerk), ScriptedModel(clerk)
+    first = await running(team_of(first_model))
+    await first.handle("office", "0", data="hello", conversation="c1")
+    await first.send("office", "1", data="refund o-1", conversation="c1")
+    row = await there(first, "office", "1", Status.WAITING)
+    await first.handle("office", "2", data="other", conversation="c2")
+    await first.handle("office", "3", data="without a name")
+    await first.crash()
+    second = await running(team_of(second_model), world=first.world)
+    await second.handle("office", "4", data="other again", conversation="c2")
+    await second.send("office", "5", data="wait for it", conversation="c1")
+    asked = len(second_model.requests)
+    await approve(second, "office", row)
+    await there(second, "office", "1", Status.DONE)
+    last = await there(second, "office", "5", Status.DONE)
+    assert made == ["refund o-1"]
+    assert len(first_model.requests) == 2 + 1 + 2 + 2
+    assert len(second_model.requests) - asked == 2 + 2  # what followed the refund, and the event that it held
+    talked = str(second_model.requests[-1].messages)
+    assert ("hello" in talked, "refund o-1" in talked, "other" in talked) == (True, True, False)
+    assert result_of(last)["messages"][0]["text"] == "wait for it"
 
 
 async def test_calls_beside_one_that_waits_come_to_their_end() -> None:
