@@ -57,6 +57,7 @@ from AgentOperatingSystem.orchestration.routes import Route
 from AgentOperatingSystem.orchestration.schedules import ScheduleDesk
 from AgentOperatingSystem.orchestration.subscriptions import Subscriptions
 from AgentOperatingSystem.orchestration.switching import SwitchDesk
+from AgentOperatingSystem.orchestration.travel import TimeDesk
 from AgentOperatingSystem.storage.folder import FolderBlobStore
 from AgentOperatingSystem.storage.records import Head, Page
 from AgentOperatingSystem.storage.repository import Repository
@@ -90,6 +91,7 @@ class AgentOperatingSystem:
     answers: AnswerDesk
     schedules: ScheduleDesk
     archive: Archivist
+    travel: TimeDesk
     bus: embedded.EmbeddedBus
     engine: Engine
     bus_type: ClassVar[type[embedded.EmbeddedBus]] = embedded.EmbeddedBus
@@ -141,6 +143,7 @@ class AgentOperatingSystem:
         self.answers = AnswerDesk(self.parts, self.kernel)
         self.schedules = ScheduleDesk(self.parts, self.kernel)
         self.archive = Archivist(self.parts, self.kernel)
+        self.travel = TimeDesk(self.parts, self.kernel, self.archive)
         self._housekeeping = Housekeeping(self.parts, self.config, self.bus.prune)
         self._pump = Pump(self.kernel, self.parts.bus, self.config.max_concurrent_turns)
         await self._refresh()

@@ -36,6 +36,7 @@ from AgentOperatingSystem.api import (
     stream,
     switches,
     traces,
+    travel,
 )
 from AgentOperatingSystem.api.actions import PostAction
 from AgentOperatingSystem.api.answers import answer
@@ -50,6 +51,7 @@ ROUTERS = (
     control.router,
     switches.router,
     traces.router,
+    travel.router,
     chat.router,
     conversations.router,
     agents.router,

@@ -186,7 +186,7 @@ class Handling:
         if _answers_a_request(case.event):
             work.rows[TIMER, case.event.correlation] = Row(TIMER, case.event.correlation, None)
         awake.state, awake.agent.state, awake.current = state, state, content
-        await keeper.left(case, collected.rows)
+        await keeper.left(case, collected)
         metrics.increment("agent.events.processed")
 
     async def _changed(self, work: Work, timers: dict[str, Timer | None]) -> list[tuple[str, Timer | None]]:

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
+from AgentOperatingSystem.agents.context import Collected
 from AgentOperatingSystem.agents.conversation import HEAD, MESSAGE, ConversationHead, message_prefix
 from AgentOperatingSystem.errors import NotFound
+from AgentOperatingSystem.events import fingerprint
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.orchestration.awake import Awake
@@ -42,6 +44,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """UTC seconds."""
     schema: int = 1
     state: msgspec.Raw = msgspec.Raw(b"null")
+    marks: dict[str, str] = {}
+    """What the event sent at its end: a hash of type, subject and data, by id."""
     changed: tuple[tuple[str, str, tuple[msgspec.Raw, ...]], ...] = ()
     """Kind, name and new value of the small rows that the event changed; no value where it removed the row."""
 
@@ -80,14 +84,14 @@ class Keeper:
         """What an event is about to find; nothing where it is the state that was kept last."""
         is_asked = self._policy == ALL or (claims and self._policy == STEPS)
         if is_asked and self._awake.kept != self._awake.current:
-            await self._keep("", {})
+            await self._keep("", {}, {})
 
-    async def left(self, case: Case, rows: Mapping[tuple[str, str], Row]) -> None:
-        """What an event has left, and which rows it changed."""
+    async def left(self, case: Case, collected: Collected) -> None:
+        """What an event has left, what it sent, and which rows it changed."""
         if self._policy == ALL or (self._policy == STEPS and case.row is not None and case.row.claims):
-            await self._keep(case.key, rows)
+            await self._keep(case.key, collected.rows, {each.id: fingerprint(each) for each in collected.events})
 
-    async def _keep(self, key: str, rows: Mapping[tuple[str, str], Row]) -> None:
+    async def _keep(self, key: str, rows: Mapping[tuple[str, str], Row], marks: dict[str, str]) -> None:
         awake, work = self._awake, self._work
         version = work.head.version + 1
         place = sum(kind == STATE for kind, _ in work.rows)
@@ -97,6 +101,7 @@ class Keeper:
             at=work.now,
             schema=awake.kind.codec.schema if awake.kind is not None else 1,
             state=msgspec.Raw(awake.current or b"null"),
+            marks=marks,
             changed=tuple(
                 (row.kind, row.name, (msgspec.Raw(row.value),) if row.value is not None else ())
                 for row in rows.values()
