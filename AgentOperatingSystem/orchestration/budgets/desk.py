@@ -26,6 +26,7 @@ from AgentOperatingSystem.storage.records import EventRow, Row, Status
 
 SCOPES = ("agent", "address", "type", "tenant")
 SHARED = ("type", "tenant")
+PERIODS = ("event", "day", "total")
 _replace = msgspec.structs.replace
 
 
@@ -45,13 +46,17 @@ class BudgetDesk:
 
         A turn of the agent that is under way begins again from its steps. Raises `InvalidInput`, `UnknownAgent`.
         """
+        if period not in PERIODS:
+            raise InvalidInput(f"period {period[:80]!r}: use {', '.join(PERIODS)}")
         period = day_of(self._parts.clock.now()) if period == "day" else period
         if scope in SHARED and period != "event":
             await self._raise_shared(ledger_of(tenant, scope, whose), period, more)
         elif scope == "agent":
             await self._raise_own(AgentId.parse(whose, tenant), period, more, event_key(*event) if event[1] else "")
         else:
-            raise InvalidInput(f"there is no budget of {scope} for {period}: raise that of the agent")
+            raise InvalidInput(
+                f"scope {scope[:80]!r}, period {period}: use agent, or type and tenant for a day or in total"
+            )
         return await self._wake(scope, whose, tenant)
 
     async def accounts(self, agent: AgentId) -> list[dict[str, Any]]:

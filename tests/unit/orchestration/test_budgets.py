@@ -124,7 +124,7 @@ async def test_a_raised_limit_lets_it_go_on_at_once() -> None:
     await system.send("thinker", "1", data=3)
     await passed(10)
     desk = BudgetDesk(system.parts, system.kernel, system.mailroom)
-    waiting = await desk.raise_limit("agent", "thinker", today(), Amounts(model_calls=1), "default")
+    waiting = await desk.raise_limit("agent", "thinker", "day", Amounts(model_calls=1), "default")
     assert waiting == 1
     row = await system.handle("thinker", "1", data=3)
     assert result_of(row) == ["yes"] * 3
@@ -321,7 +321,7 @@ async def test_a_shared_limit_that_is_raised_wakes_all_who_wait() -> None:
     await passed(10)
     assert len(model.requests) == 1
     desk = BudgetDesk(system.parts, system.kernel, system.mailroom)
-    assert await desk.raise_limit("type", "thinker", today(), Amounts(model_calls=1), "default") == 2
+    assert await desk.raise_limit("type", "thinker", "day", Amounts(model_calls=1), "default") == 2
     await passed(10)
     assert len(model.requests) == 2
 
