@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
     from AgentOperatingSystem.agents.actions import Action
     from AgentOperatingSystem.agents.agent import Agent
+    from AgentOperatingSystem.agents.autogen_agent import AutoGenAgent
     from AgentOperatingSystem.agents.base_agent import BaseAgent, RestartPolicy, on_failure
     from AgentOperatingSystem.agents.budgets import Budget, Limits
     from AgentOperatingSystem.agents.coder_agent import CoderAgent
@@ -37,6 +38,7 @@ _HOME = {
     "AgentId": "ids",
     "AgentOperatingSystem": "agent_operating_system",
     "AgentTeam": "agents.team",
+    "AutoGenAgent": "agents.autogen_agent",
     "BaseAgent": "agents.base_agent",
     "Budget": "agents.budgets",
     "CoderAgent": "agents.coder_agent",
@@ -66,6 +68,7 @@ __all__ = [
     "AgentId",
     "AgentOperatingSystem",
     "AgentTeam",
+    "AutoGenAgent",
     "BaseAgent",
     "Budget",
     "CoderAgent",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from AgentOperatingSystem.agents.arbiter import ArbiterAgent
+    from AgentOperatingSystem.agents.autogen_agent import AutoGenAgent
     from AgentOperatingSystem.agents.base_agent import BaseAgent
     from AgentOperatingSystem.agents.coder_agent import CoderAgent
     from AgentOperatingSystem.agents.council import CouncilAgent
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOME = {
     "AgentTeam": "team",
     "ArbiterAgent": "arbiter",
+    "AutoGenAgent": "autogen_agent",
     "BaseAgent": "base_agent",
     "CoderAgent": "coder_agent",
     "CouncilAgent": "council",
@@ -37,6 +39,7 @@ _HOME = {
 __all__ = [
     "AgentTeam",
     "ArbiterAgent",
+    "AutoGenAgent",
     "BaseAgent",
     "CoderAgent",
     "CouncilAgent",

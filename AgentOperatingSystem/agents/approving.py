@@ -5,8 +5,8 @@ step of the event: an approval is for one call with exactly these arguments. No 
 """
 
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeGuard
 
 import msgspec
 
@@ -15,13 +15,27 @@ from AgentOperatingSystem.agents.steps import Call, Done, Journal, StepKind, has
 from AgentOperatingSystem.agents.waiting import Approval, requested, requester_of, wait_for
 from AgentOperatingSystem.events import Event, encode
 from AgentOperatingSystem.mcp.context_server import current_turn
-from AgentOperatingSystem.tools.base import Tool
 
 ARGUMENTS_BYTES_MAX = 32 << 10
 """Whoever approves a call has to see all of it."""
 
 
-async def refusal(tool: Tool, arguments: Mapping[str, Any], journal: Journal | None) -> str:
+class Approved(Protocol):
+    """A tool with an approval; see `Tool` for what its attributes mean."""
+
+    record: Any
+    approval: Callable[..., Any] | str
+    approval_seconds: float
+
+    def complaint(self, arguments: Mapping[str, Any]) -> str: ...
+
+
+def is_approved(tool: object) -> TypeGuard[Approved]:
+    """Whether a person may have to approve calls of a tool."""
+    return bool(getattr(tool, "approval", ""))
+
+
+async def refusal(tool: Approved, arguments: Mapping[str, Any], journal: Journal | None) -> str:
     """Why the call must not be made, empty where it may. Does not return before that is decided."""
     name = tool.record.name
     if not tool.approval or tool.complaint(arguments):
@@ -47,7 +61,7 @@ async def refusal(tool: Tool, arguments: Mapping[str, Any], journal: Journal | N
     return _told(name, msgspec.json.decode(done.content))
 
 
-async def _why(tool: Tool, arguments: Mapping[str, Any], journal: Journal) -> str | None:
+async def _why(tool: Approved, arguments: Mapping[str, Any], journal: Journal) -> str | None:
     """What the tool's policy says of these arguments, as a step, so that it says the same at every try; None where no
     approval is needed. A policy that fails wants one.
     """

@@ -374,7 +374,7 @@ class Context(StepCalls):
             causation=self.event.id,
             traceparent=self.event.traceparent,
             hops=self.event.hops + 1,
-            **({"extensions": behind} if (behind := behind_of(self.event)) else {}),
+            extensions=behind_of(self.event),
             **fields,
         )
 

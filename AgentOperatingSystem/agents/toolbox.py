@@ -22,19 +22,32 @@ from AgentOperatingSystem.tools.records import Effect, ToolRecord, ToolResult
 
 
 class ForeignTool:
-    """A tool of another library. It says nothing of its effect, so that is taken for the worst."""
+    """A tool of another library. Where nobody says anything of its effect, that is taken for the worst."""
 
-    def __init__(self, spec: ToolSpec, run: Callable[[Mapping[str, Any]], Awaitable[str]]) -> None:
+    def __init__(
+        self,
+        spec: ToolSpec,
+        run: Callable[[Mapping[str, Any]], Awaitable[str | ToolResult]],
+        effect: Effect = Effect.AT_MOST_ONCE,
+        approval: Callable[..., Any] | str = "",
+    ) -> None:
+        self.approval = approval
+        self.approval_seconds = Tool.approval_seconds
         self.record = ToolRecord(
-            name=spec.name, description=spec.description, parameters=spec.parameters, effect=Effect.AT_MOST_ONCE
+            name=spec.name, description=spec.description, parameters=spec.parameters, effect=effect
         )
         self._run = run
+
+    def complaint(self, arguments: Mapping[str, Any]) -> str:
+        """Only the other library knows what is wrong with arguments, and says so when it is called."""
+        return ""
 
     async def call(self, arguments: Mapping[str, Any] | str, /) -> ToolResult:
         """Raises `HandlerError` alone; every other exception is for the model."""
         try:
             given = msgspec.json.decode(arguments or "{}") if isinstance(arguments, str) else arguments
-            return ToolResult(content=await self._run(given))
+            made = await self._run(given)
+            return made if isinstance(made, ToolResult) else ToolResult(content=made)
         except HandlerError:
             raise
         except Exception as error:

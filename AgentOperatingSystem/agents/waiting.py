@@ -65,9 +65,10 @@ def wanted(step: Step) -> Wanted | None:
     if step.kind is not StepKind.WAIT or not isinstance(step.about, dict):
         return None
     try:
-        return msgspec.convert(step.about, Wanted)
+        found: Wanted = msgspec.convert(step.about, Wanted)
     except msgspec.ValidationError:
         return None
+    return found
 
 
 def wait_for(what: Wanted, whom: str, *hashed: Any) -> Call:

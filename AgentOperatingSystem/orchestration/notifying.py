@@ -7,8 +7,6 @@ after the commit that makes an event wait.
 
 from typing import Any, ClassVar
 
-import httpx2
-
 from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.agents.waiting import TOPIC
@@ -27,6 +25,8 @@ class Notifier(BaseAgent):
     url: ClassVar[str] = ""
 
     async def on_event(self, event: Event, context: Context) -> Any:
+        import httpx2  # only where somebody is told
+
         headers = {"Content-Type": "application/json", "Idempotency-Key": event.id}
         content = encode({"type": event.type, "data": event.data})
         try:

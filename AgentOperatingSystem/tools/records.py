@@ -1,5 +1,6 @@
 """What a tool is to those who do not call it: its record; and what a call of it came to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -55,3 +56,12 @@ class ToolResult:
     is_error: bool = False
     detail: Any = None  # JSON for the tool's owner (`Tool.noted`); no model is shown it
     job: Job | None = None  # the work goes on elsewhere, and the result is still to come
+
+
+def effect_of(hints: Mapping[str, Any]) -> Effect:
+    """The effect that the annotations of a tool of the Model Context Protocol amount to (revision 2025-03-26, `Tool
+    Annotations`). They are hints of whoever made the tool: what the user says counts more.
+    """
+    if hints.get("readOnlyHint") is True:
+        return Effect.PURE
+    return Effect.IDEMPOTENT if hints.get("idempotentHint") is True else Effect.AT_MOST_ONCE
