@@ -1,9 +1,11 @@
 """Time travel over HTTP: the difference between two moments of an agent, and a fork of it."""
 
+from typing import Any
+
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
-from AgentOperatingSystem.api.answers import answer
+from AgentOperatingSystem.api.answers import answer, answer_bytes
 from AgentOperatingSystem.api.bodies import read_json
 from AgentOperatingSystem.api.door import Key, TheDoor
 from AgentOperatingSystem.api.events import DEFAULT_SOURCE
@@ -12,6 +14,7 @@ from AgentOperatingSystem.api.views import agent_location, when
 from AgentOperatingSystem.errors import InvalidInput
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.history import Difference, Kept
+from AgentOperatingSystem.orchestration.recordings import encode_recording, record
 from AgentOperatingSystem.orchestration.travel import Diff
 
 router = APIRouter(prefix="/api/v1/agents", tags=["time travel"])
@@ -73,6 +76,14 @@ async def show_diff(
     if event:
         return answer(_view(await door.aos.travel.diff_at(agent, source, event)))
     return answer(_view(await door.aos.travel.diff(agent, before or 0, after)))
+
+
+@router.get("/{name}/recordings/{event:path}", **documented(Any))
+async def show_recording(door: TheDoor, name: str, event: str, key: Key = "", source: str = DEFAULT_SOURCE) -> Response:
+    """Everything that handling an event again needs: what it found, what its steps came to, what came of it."""
+    agent = door.address(name, key)
+    row = await door.aos.travel.event(agent, source, event)
+    return answer_bytes(encode_recording(await record(door.aos.parts, agent, row)))
 
 
 @router.post("/{name}/fork", **documented(ForkView, body=ForkOrder, status=201))

@@ -49,6 +49,12 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Rows of which nobody knows what the event found there."""
 
 
+    @property
+    def known(self) -> set[str]:
+        """The types of agents to whom something was sent: they were there."""
+        return {AgentId.from_partition(each.to).name for each in self.sends if not each.to.startswith("#")}
+
+
 async def record(parts: Parts, agent: AgentId, row: EventRow) -> Recording:
     """What is known of one event's handling.
 

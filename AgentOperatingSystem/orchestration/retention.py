@@ -12,8 +12,8 @@ from AgentOperatingSystem.agents.steps import STEP
 from AgentOperatingSystem.errors import Conflict
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
-from AgentOperatingSystem.orchestration.history import kept_name
 from AgentOperatingSystem.orchestration.budgets.book import BUDGET, EVENT
+from AgentOperatingSystem.orchestration.history import kept_name
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.storage.records import ENDS, STATE, Change, EventRow, Head, Row
 

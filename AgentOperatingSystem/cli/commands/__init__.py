@@ -4,6 +4,7 @@ from AgentOperatingSystem.cli.commands import (  # noqa: I001  # the order is th
     events as events,
     chat as chat,
     traces as traces,
+    replays as replays,
     travel as travel,
     actions as actions,
     agents as agents,
