@@ -146,7 +146,7 @@ async def call_tool(tool: Usable, arguments: Mapping[str, Any] | str, journal: J
     given = parsed(arguments)
     if given is None:
         return await tool.call(arguments)
-    if isinstance(tool, Tool) and tool.approval and (no := await approving.refusal(tool, given, journal)):
+    if approving.is_approved(tool) and (no := await approving.refusal(tool, given, journal)):
         return ToolResult(content=no, is_error=True)
     if journal is None:
         return await tool.call(arguments)
