@@ -279,10 +279,12 @@ class Journal:
 
     async def _why_lost(self, call: Call, *, promised: bool) -> str:
         """Why a step that is not recorded must not be made. What is asked for at the same time has a moment to come."""
+        reason = ""
         for _ in range(MOMENT_TICKS):
             effects = [name for name in self._unasked - self._come if is_effect(self._recorded[name])]
-            if not (reason := why_not(call, effects, promised=promised)):
-                return ""
+            reason = why_not(call, effects, promised=promised)
+            if not reason:
+                break
             await asyncio.sleep(0)
         return reason
 
