@@ -48,6 +48,8 @@ PRUNE: Final = Statement(  # the newest stays, so that no number is given out tw
     7,
 )
 CLEAR: Final = Statement("DELETE FROM suspects WHERE id = ?", 7)
+CAUSED_WRITES_MAX: Final = 16
+"""While so many writes wait, no turn begins for events that others have caused."""
 TAKEOVER_SECONDS: Final = 1.0
 ALARM_AGAIN_SECONDS: Final = 1.0
 SUSPECT_SECONDS: Final = 600.0
@@ -87,7 +89,8 @@ class EmbeddedBus:
         self._copies = copies
         self._folder = folder / "hosts"
         self._pending_max = pending_max
-        self._mail = Mailboxes(turn_events_max)
+        self._mail = Mailboxes(turn_events_max, lambda: engine.backlog >= CAUSED_WRITES_MAX)
+        engine.when_written = self._mail.ring
         self._stored: set[str] = set()
         """Ids of messages in the mailboxes that have a row in the table."""
         self._keeping: set[str] = set()
@@ -207,7 +210,7 @@ class EmbeddedBus:
         """
         await self._engine.write([(PRUNE, (before, limit))])
 
-    def last_publication(self) -> int:
+    async def last_publication(self) -> int:
         """The number of the latest publication of all tenants; 0 where there is none."""
         return int(self._engine.read("SELECT coalesce(max(seq), 0) FROM publications")[0][0])
 

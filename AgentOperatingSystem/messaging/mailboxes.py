@@ -5,22 +5,23 @@ Used by the embedded bus (which keeps the messages in its file) and by the memor
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from AgentOperatingSystem.events import Message
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.messaging.lanes import Lanes
 from AgentOperatingSystem.messaging.ports import Turn
 
 
 class Mailboxes:
     """Queued messages and the agents that are ready for a turn."""
 
-    def __init__(self, turn_events_max: int) -> None:
+    def __init__(self, turn_events_max: int, is_full: Callable[[], bool] = lambda: False) -> None:
         self._turn_events_max = turn_events_max
         self._boxes: dict[AgentId, deque[Message]] = {}
         self._in_turn: dict[AgentId, Turn] = {}
         self._deliveries: dict[AgentId, int] = {}
-        self._ready: deque[AgentId] = deque()
+        self._ready = Lanes(is_full)
         self._bell: asyncio.Future[None] | None = None
         self._closed = False
         self.messages: dict[str, Message] = {}
@@ -34,17 +35,20 @@ class Mailboxes:
         self.messages[message.id] = message
         box = self._boxes.get(message.agent)
         if box is None:
-            box = self._boxes[message.agent] = deque()
+            self._boxes[message.agent] = deque((message,))
             if message.agent not in self._in_turn:
                 self._make_ready(message.agent)
-        box.append(message)
+        else:
+            box.append(message)
         return True
 
     async def turns(self) -> AsyncIterator[Turn]:
         """Turns of agents that are ready; ends after `close`."""
         while not self._closed:
-            while self._ready and not self._closed:
-                yield self._take(self._ready.popleft())
+            while not self._closed and (agent := self._ready.take()) is not None:
+                yield self._take(agent)
+                if self._ready.last_was_caused:
+                    await asyncio.sleep(0)  # a flood of causes begins one turn at a time, so that others get between
             if self._closed:
                 return
             self._bell = asyncio.get_running_loop().create_future()
@@ -72,7 +76,7 @@ class Mailboxes:
     def close(self) -> None:
         """No further turn is handed out."""
         self._closed = True
-        self._ring()
+        self.ring()
 
     def __len__(self) -> int:
         return len(self.messages)
@@ -95,9 +99,10 @@ class Mailboxes:
             self._make_ready(agent)
 
     def _make_ready(self, agent: AgentId) -> None:
-        self._ready.append(agent)
-        self._ring()
+        self._ready.add(agent, self._boxes[agent][0])
+        self.ring()
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """Looks again who may have a turn: `is_full` may answer otherwise now."""
         if self._bell is not None and not self._bell.done():
             self._bell.set_result(None)

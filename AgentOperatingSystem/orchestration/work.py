@@ -27,6 +27,7 @@ from AgentOperatingSystem.orchestration.routes import share_credits
 from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head, Row, Status
 
 HELD = "its conversation waits for an answer"
+GOES_FIRST = "an earlier event goes on first"
 EVERY = "*"
 """Stands among the conversations that wait where all do: the agent's order is strict."""
 _replace = msgspec.structs.replace
@@ -61,6 +62,8 @@ class Work:
         self._in_hand = 0
         """How many of the backlog this turn has claimed: they need no bell."""
         self._waiting = head.waiting
+        self._resumed: set[str] = set()
+        """Conversations of events that go on after this turn."""
         self._next_order = head.next_order
         self._next_tick = head.next_tick
         self._handled = head.handled
@@ -148,7 +151,7 @@ class Work:
         self._park(case, reason, due=due, blocking=first, attempts=case.attempt - 1)
         self.ring(due, case.key)
         if first:
-            self.blocked = "an earlier event goes on first"
+            self.blocked = GOES_FIRST
 
     def wait(
         self,
@@ -166,7 +169,7 @@ class Work:
         Raises `Quarantine` where the credits do not suffice.
         """
         outputs = self._outputs(case.event, asked)
-        if outputs and not case.carried:
+        if outputs:  # its own message may come too late: an answer, or the time limit, can move it on before
             self.unrelayed.append(case.key)
         for timer in timers:
             self.set_timer(timer.name, timer)
@@ -177,32 +180,46 @@ class Work:
         self._own(case.event, owns=owns)
 
     def go_on(self, row: EventRow, held: Sequence[EventRow]) -> None:
-        """An answer has come: the event that waited is first in line, before those that its conversation held."""
-        version = self.head.version + 1
-        self._move(
-            _replace(row, status=Status.PARKED, reason="goes on", due=0.0, blocking=True, outputs=(), version=version)
-        )
+        """An answer has come: the event that waited is first in line, before those that its conversation held, and what
+        comes of that conversation in this turn comes after it.
+        """
+        asks = row.outputs if any(each is row for each in self.updates) else ()  # of this very turn: not on their way
+        if self.held_by(row.event):
+            self._resumed.add(row.event.conversation)
+        freed = self.free(row.event, held)
         self._backlog += not row.blocking
-        self.free(row.event, held)
+        goes_on = _replace(row, status=Status.PARKED, reason="goes on", due=0.0, blocking=True, outputs=asks)
+        order = min([row.order, *(each.order - 1 for each in freed)])
+        self._move(_replace(goes_on, order=order, version=self.head.version + 1))
         self.ring(0.0, "answer")
 
     def keep(self, row: EventRow) -> None:
         """The event stays where it is; a row of it has changed."""
         self._move(_replace(row, version=self.head.version + 1))
 
-    def free(self, event: Event, held: Sequence[EventRow]) -> None:
-        """The event's conversation is its own no more: what it held goes on."""
+    def free(self, event: Event, held: Sequence[EventRow]) -> list[EventRow]:
+        """The event's conversation is its own no more: what it held goes on, and whatever comes queues behind."""
         owned = EVERY if self.strict else event.conversation
         self._waiting = tuple(each for each in self._waiting if each != owned)
-        for each in held:
-            if self.strict or each.event.conversation == owned:
-                self._move(_replace(each, reason="goes on", due=each.event.due, version=self.head.version + 1))
-        if held:
+        written = {row.key: row for row in (*self.updates, *self.inserts)}  # this very turn may have held some back
+        rows = ({row.key: row for row in held} | written).values()
+        freed = [row for row in rows if row.reason == HELD and row.status is Status.PARKED]
+        freed = [row for row in freed if self.strict or row.event.conversation == owned]
+        for row in freed:
+            self._backlog += not row.blocking
+            goes_on = _replace(row, reason="goes on", due=row.event.due, blocking=True)
+            self._move(_replace(goes_on, version=self.head.version + 1))
+        if freed:
             self.ring(0.0, "freed")
+        return freed
 
     def held_by(self, event: Event) -> bool:
         """Whether the event's conversation belongs to another that waits for an answer."""
         return bool(self._waiting) and (EVERY in self._waiting or event.conversation in self._waiting)
+
+    def comes_after(self, event: Event) -> bool:
+        """Whether another event of its conversation goes on first."""
+        return bool(self._resumed) and (self.strict or event.conversation in self._resumed)
 
     def hold_back(self, case: Case) -> None:
         """The event is parked until its conversation is free."""
@@ -360,7 +377,10 @@ class Work:
     def _move(self, row: EventRow) -> None:
         """A row that exists: what this turn made of it before is replaced."""
         self.touched = True
-        self.updates = [*(each for each in self.updates if each.key != row.key), row]
+        if any(each.key == row.key for each in self.inserts):
+            self.inserts = [row if each.key == row.key else each for each in self.inserts]
+        else:
+            self.updates = [*(each for each in self.updates if each.key != row.key), row]
 
     def _outputs(self, cause: Event, events: list[Event], timers: Timers = ()) -> tuple[Message, ...]:
         """Messages of what was sent, with the cause's credits shared among them and the timers of its chain."""
@@ -379,12 +399,16 @@ class Work:
         return tuple([_message(event) for event in events])
 
     def _chain(self, cause: Event, events: list[Event], hurried: list[Timer]) -> None:
-        """A timer is a hop; of a request and its time limit one alone is handled, with the same credits."""
-        if hurried and cause.hops >= self._limits.hops_max:
-            raise Quarantine(TOO_LONG.format(self._limits.hops_max))
+        """A timer is a hop, and one that comes again and again half of all hops, so that its runs cannot set more such
+        timers. Of a request and its time limit one alone is handled, with the same credits.
+        """
+        hops_max = self._limits.hops_max
         requests = {event.correlation: event.credits for event in events}
         for timer in hurried:
-            msgspec.structs.force_setattr(timer, "hops", cause.hops + 1)
+            hops = cause.hops + 1 + (hops_max // 2 if timer.cron else 0)
+            if hops > hops_max:
+                raise Quarantine(TOO_LONG.format(hops_max))
+            msgspec.structs.force_setattr(timer, "hops", hops)
             if timer.request:
                 msgspec.structs.force_setattr(timer, "credits", requests.get(timer.name, 0))
 

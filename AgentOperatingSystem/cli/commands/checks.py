@@ -46,7 +46,9 @@ def bench(
     only: Annotated[
         str,
         typer.Option(
-            "--only", metavar="NAMES", help="Loads: many,hot,single,sleeping,team,teams,import [all]; or retrieval."
+            "--only",
+            metavar="NAMES",
+            help="Loads: many,hot,single,sleeping,team,teams,steps,runaways,import [all]; or retrieval.",
         ),
     ] = "",
     contestants: Annotated[str, typer.Option("--contestants", metavar="NAMES", help="Who takes part [all].")] = "",

@@ -6,9 +6,10 @@ agent is warm. The model is the same as the others', behind our own port.
 
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
+from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
 from AgentOperatingSystem.agents.team import AgentTeam
 from AgentOperatingSystem.config import AOSConfig
@@ -16,6 +17,7 @@ from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.ml.records import Capabilities, ModelDelta, ModelRequest, ModelResponse, Usage
 from AgentOperatingSystem.proof.bench.talk import MEMBERS, TURNS, counted, kept, reply
+from AgentOperatingSystem.proof.bench.unjournaled import without_journal
 from AgentOperatingSystem.proof.bench.work import State
 
 NOTHING = Usage(input_tokens=0, output_tokens=0)
@@ -48,10 +50,21 @@ class Pair(AgentTeam):
         super().__init__(members, turns_max=TURNS, agent_id="pair", name="pair", model=model)
 
 
+class BarePair(Pair):
+    """The same team, of whose answers nothing is recorded until its event is committed."""
+
+    name = "pair"
+
+    async def on_event(self, event: Event, context: Context) -> Any:
+        without_journal(context)
+        return await super().on_event(event, context)
+
+
 class AosTeam:
     """The `aos_team` contestant."""
 
     name = "aos_team"
+    agent: ClassVar[type[Pair]] = Pair
 
     def __init__(self) -> None:
         self._aos: AgentOperatingSystem | None = None
@@ -59,7 +72,7 @@ class AosTeam:
     async def start(self, folder: Path, agents: int) -> None:
         self._aos = AgentOperatingSystem(AOSConfig(data_dir=folder, max_pending_events=100_000))
         await self._aos.initialize()
-        await self._aos.register_agent(Pair)
+        await self._aos.register_agent(self.agent)
 
     async def process(self, agent_number: int, event_id: str, text: str) -> Mapping[str, object]:
         assert self._aos is not None
@@ -79,6 +92,13 @@ class AosTeam:
 
     def counters(self) -> Mapping[str, float]:
         return {"fsyncs": float(self._aos.bus.commits) if self._aos is not None else 0.0}
+
+
+class AosTeamBare(AosTeam):
+    """The `aos_team_bare` contestant: without the journal."""
+
+    name = "aos_team_bare"
+    agent = BarePair
 
 
 def _address(number: int) -> AgentId:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from AgentOperatingSystem.errors import InvalidInput
 from AgentOperatingSystem.proof.bench.contestant import Entry
-from AgentOperatingSystem.proof.bench.scenarios import AWAKE, COUNTING, IMPORTING, TEAMS
+from AgentOperatingSystem.proof.bench.scenarios import AWAKE, COUNTING, IMPORTING, RUNAWAYS, TEAMS
 
 _HERE = "AgentOperatingSystem.proof.bench"
 _AUTOGEN = "pip install 'agent-operating-system[autogen]'"
@@ -18,9 +18,20 @@ BUILT_IN = (
         scenarios=AWAKE,  # it has no store to sleep in
         install=_AUTOGEN,
     ),
-    Entry(name="aos_team", factory=f"{_HERE}.aos_team:AosTeam", scenarios=TEAMS, install=_AUTOGEN),
+    Entry(name="aos_team", factory=f"{_HERE}.aos_team:AosTeam", scenarios=(*TEAMS, "steps_team"), install=_AUTOGEN),
+    Entry(name="aos_team_bare", factory=f"{_HERE}.aos_team:AosTeamBare", scenarios=("steps_team",), install=_AUTOGEN),
     Entry(name="autogen_team", factory=f"{_HERE}.autogen_team:AutoGenTeam", scenarios=TEAMS, install=_AUTOGEN),
     Entry(name="autogen_quiet", factory=f"{_HERE}.autogen_team:QuietAutoGenTeam", scenarios=TEAMS, install=_AUTOGEN),
+    Entry(name="steps_bare", factory=f"{_HERE}.aos_steps:Bare", scenarios=("steps",)),
+    Entry(name="steps_model", factory=f"{_HERE}.aos_steps:Models", scenarios=("steps",)),
+    Entry(name="steps_tool", factory=f"{_HERE}.aos_steps:Tools", scenarios=("steps",)),
+    Entry(name="steps_function", factory=f"{_HERE}.aos_steps:Functions", scenarios=("steps",)),
+    Entry(name="steps_once", factory=f"{_HERE}.aos_steps:Once", scenarios=("steps",)),
+    Entry(name="runaway_none", factory=f"{_HERE}.runaways:Calm", scenarios=RUNAWAYS),
+    Entry(name="runaway_ping_pong", factory=f"{_HERE}.runaways:PingPong", scenarios=RUNAWAYS),
+    Entry(name="runaway_fan_out", factory=f"{_HERE}.runaways:FanOut", scenarios=RUNAWAYS),
+    Entry(name="runaway_timers", factory=f"{_HERE}.runaways:SelfScheduling", scenarios=RUNAWAYS),
+    Entry(name="runaway_team", factory=f"{_HERE}.runaways:Talking", scenarios=RUNAWAYS, install=_AUTOGEN),
     Entry(name="aos_import", factory=f"{_HERE}.importing:Package", scenarios=IMPORTING),
     Entry(name="aos_import_system", factory=f"{_HERE}.importing:System", scenarios=IMPORTING),
     Entry(name="python", factory=f"{_HERE}.importing:Bare", scenarios=IMPORTING),

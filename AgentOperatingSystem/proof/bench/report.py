@@ -15,10 +15,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-FIGURES = ("events_per_second", "p50_ms", "p99_ms", "rss_mb", "cpu_ms_per_event")
+from AgentOperatingSystem.proof.bench.scenarios import STEPS
 
+FIGURES = ("events_per_second", "p50_ms", "p95_ms", "p99_ms", "rss_mb", "cpu_ms_per_event")
+
+OVERHEAD = "ms_per_step"
+BARE = "_bare"
+"""How the names of contestants end that have no journal."""
 Report = dict[str, Any]
-"""scenario → contestant → figures; `ratios`: what is compared → its sides → median, min, max; `machine`."""
+"""scenario → contestant → figures; `ratios`: what is compared → its sides → median, min, max; `machine`; and
+`ms_per_step`: contestant → median, min, max."""
 
 Runs = Sequence[Mapping[str, Any]]
 """The figures of one contestant in one scenario, round by round."""
@@ -54,6 +60,7 @@ def assemble(runs: Sequence[Run], traced: Mapping[tuple[str, str], float], machi
     return {
         **report,
         "ratios": ratios(by_scenario),
+        **overheads(by_scenario),
         "machine": dict(machine),
     }
 
@@ -79,12 +86,30 @@ def fsyncs_per_event(figures: Runs, traced: float | None) -> dict[str, Any]:
 
 def ratios(by_scenario: Mapping[str, Mapping[str, Runs]]) -> dict[str, dict[str, dict[str, float]]]:
     """Under a scenario's name, how many times as many events per second the first contestant does as each other; under
-    `wake`, how many times as long it takes each to wake one of many sleeping agents (p50) as one of few."""
+    `wake`, how many times as long it takes each to wake one of many sleeping agents (p50) as one of few; under
+    `neighbour`, how many times as long a neighbour waits (p95) beside each runaway as it does alone."""
     compared = {scenario: _against_others(contestants) for scenario, contestants in by_scenario.items()}
     few, many = by_scenario.get("sleeping_few"), by_scenario.get("sleeping")
     if few and many:
         compared["wake"] = {name: _ratio("p50_ms", many[name], few[name]) for name in many}
+    if "runaways" in by_scenario:
+        (alone, calm), *others = by_scenario["runaways"].items()
+        compared["neighbour"] = {f"{name}/{alone}": _ratio("p95_ms", runs, calm) for name, runs in others}
     return compared
+
+
+def overheads(by_scenario: Mapping[str, Mapping[str, Runs]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Under `ms_per_step`, what the journal adds to each step of an event: the difference of the medians (p50) with it
+    and without it, round by round, by the number of steps. Empty where nobody ran without."""
+    found: dict[str, dict[str, float]] = {}
+    for scenario, steps in STEPS.items():
+        contestants = by_scenario.get(scenario, {})
+        bare = next((runs for name, runs in contestants.items() if name.endswith(BARE)), None)
+        for name, runs in contestants.items() if bare is not None else ():
+            if bare is not None and runs is not bare:
+                pairs = zip(runs, bare, strict=True)
+                found[name] = _spread([(with_it["p50_ms"] - without["p50_ms"]) / steps for with_it, without in pairs])
+    return {OVERHEAD: found} if found else {}
 
 
 def _against_others(contestants: Mapping[str, Runs]) -> dict[str, dict[str, float]]:
@@ -96,7 +121,10 @@ def _against_others(contestants: Mapping[str, Runs]) -> dict[str, dict[str, floa
 
 def _ratio(figure: str, upper: Runs, lower: Runs) -> dict[str, float]:
     """Round by round, because the machine's mood changes between the rounds."""
-    values = [above[figure] / below[figure] for above, below in zip(upper, lower, strict=True)]
+    return _spread([above[figure] / below[figure] for above, below in zip(upper, lower, strict=True)])
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": rounded(median(values)), "min": rounded(min(values)), "max": rounded(max(values))}
 
 

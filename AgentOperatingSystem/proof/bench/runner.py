@@ -27,6 +27,7 @@ class Result:
     events: int
     events_per_second: float
     p50_ms: float
+    p95_ms: float
     p99_ms: float
     rss_mb: float | None
     """Resident memory of the process at the end, in MiB; None where the system does not tell it."""
@@ -65,7 +66,11 @@ async def _measured(
     await _drive(contestant, scenario.in_flight, [next(stream) for _ in range(warming)], ledger, math.inf)
     mark(folder, "begin")
     before = _read(contestant)
-    latencies = await _drive(contestant, scenario.in_flight, stream, ledger, before.clock + seconds_max)
+    deadline = before.clock + seconds_max
+    if scenario.per_second:
+        latencies = await _pace(contestant, scenario.per_second, stream, ledger, deadline)
+    else:
+        latencies = await _drive(contestant, scenario.in_flight, stream, ledger, deadline)
     after, resident = _read(contestant), resident_mebibytes()
     mark(folder, "end")
     for agent_number in ledger.agent_numbers:
@@ -98,6 +103,29 @@ async def _drive(
     return latencies
 
 
+async def _pace(
+    contestant: Contestant, per_second: float, stream: Iterable[Sent], ledger: Ledger, deadline: float
+) -> "array[float]":
+    """Sends the stream at a steady pace, and returns how long after it was due each event had its result."""
+    latencies, began = array("d"), time.perf_counter()
+
+    async def one(sent: Sent, due: float) -> None:
+        ledger.note(sent.agent_number, await contestant.process(*sent))
+        latencies.append(time.perf_counter() - due)
+
+    try:
+        async with asyncio.TaskGroup() as callers:
+            for number, sent in enumerate(stream):
+                due = began + number / per_second
+                if due > deadline:
+                    break
+                await asyncio.sleep(due - time.perf_counter())
+                callers.create_task(one(sent, due))
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from group
+    return latencies
+
+
 def _read(contestant: Contestant) -> _Reading:
     return _Reading(time.perf_counter(), cpu_seconds(), dict(contestant.counters()))
 
@@ -111,6 +139,7 @@ def _result(before: _Reading, after: _Reading, latencies: list[float], resident:
         events=count,
         events_per_second=count / (after.clock - before.clock),
         p50_ms=1e3 * percentile(latencies, 0.50),
+        p95_ms=1e3 * percentile(latencies, 0.95),
         p99_ms=1e3 * percentile(latencies, 0.99),
         rss_mb=resident,
         cpu_ms_per_event=1e3 * (after.cpu - before.cpu) / count,

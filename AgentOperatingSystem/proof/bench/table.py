@@ -6,16 +6,18 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from AgentOperatingSystem.proof.bench.report import Report
+from AgentOperatingSystem.proof.bench.report import OVERHEAD, Report
 
-_COLUMNS = ("events/s", "p50 ms", "p99 ms", "CPU ms", "fsyncs", "MiB")
+_COLUMNS = ("events/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "fsyncs", "MiB")
 
 
 def tables(report: Report) -> Iterator[Table]:
-    """One table for each scenario of the report, in its order. CPU and fsyncs are per event."""
+    """One table for each scenario of the report, in its order, and what a step costs. CPU and fsyncs are per event."""
     for scenario, contestants in report.items():
-        if scenario not in ("ratios", "machine"):
+        if scenario not in ("ratios", "machine", OVERHEAD):
             yield _table(scenario, contestants, report["ratios"][scenario])
+    if OVERHEAD in report:
+        yield _overheads(report[OVERHEAD])
 
 
 def _table(scenario: str, contestants: Mapping[str, Any], ratios: Mapping[str, Any]) -> Table:
@@ -30,9 +32,20 @@ def _table(scenario: str, contestants: Mapping[str, Any], ratios: Mapping[str, A
     return table
 
 
+def _overheads(overheads: Mapping[str, Any]) -> Table:
+    title = "what the journal adds to a step, in ms (difference of the p50s by the number of steps)"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
+    for column in ("", "median", "smallest", "largest"):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    for name, figures in overheads.items():
+        table.add_row(name, *(f"{figures[each]:.3f}" for each in ("median", "min", "max")))
+    return table
+
+
 def _cells(figures: Mapping[str, Any]) -> Iterator[str]:
     yield f"{figures['events_per_second']:,.0f}"
     yield f"{figures['p50_ms']:.2f}"
+    yield f"{figures['p95_ms']:.2f}"
     yield f"{figures['p99_ms']:.1f}"
     yield f"{figures['cpu_ms_per_event']:.3f}"
     fsyncs, resident = figures.get("fsyncs_per_event"), figures["rss_mb"]

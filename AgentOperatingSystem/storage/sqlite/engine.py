@@ -55,6 +55,8 @@ class Engine:
         self.path = path
         self.commits = 0
         """How many transactions were committed: each is one fsync."""
+        self.when_written: Callable[[], None] | None = None
+        """Called after each of them."""
         self._loop = asyncio.get_running_loop()
         self._pending: list[Write] = []
         self._writing = False
@@ -86,6 +88,11 @@ class Engine:
             self._idle.clear()
             self._loop.call_soon(self._flush)
         await future
+
+    @property
+    def backlog(self) -> int:
+        """How many writes wait for the one that is under way."""
+        return len(self._pending)
 
     def read(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """A point read, at once: microseconds while its pages are cached. For long lists use `scan`."""
@@ -123,6 +130,8 @@ class Engine:
             self._loop.call_soon(self._flush)  # after the callers that were just woken have submitted again
         else:
             self._loop.call_soon(self._rest)
+        if self.when_written is not None:
+            self._loop.call_soon(self.when_written)
 
     def _rest(self) -> None:
         if self._pending:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from AgentOperatingSystem.proof.bench.report import FIGURES, Run, assemble, machine, read_figures, rounded
+from AgentOperatingSystem.proof.bench.table import tables
 
 
 def a_run(contestant: str, speed: float, scenario: str = "many", **figures: Any) -> Run:
@@ -38,6 +39,28 @@ def test_ratios_are_taken_within_a_round() -> None:
 def test_waking_one_of_many_is_compared_with_waking_one_of_few() -> None:
     runs = [a_run("aos", 10, "sleeping_few", p50_ms=0.2), a_run("aos", 9, "sleeping", p50_ms=0.21)]
     assert assemble(runs, {}, {})["ratios"]["wake"] == {"aos": {"median": 1.05, "min": 1.05, "max": 1.05}}
+
+
+def test_what_a_step_costs_is_the_difference_to_who_keeps_no_journal() -> None:
+    runs = [
+        a_run("steps_bare", 10, "steps", p50_ms=1.0),
+        a_run("steps_model", 9, "steps", p50_ms=3.0),
+        a_run("steps_bare", 10, "steps", p50_ms=2.0),
+        a_run("steps_model", 9, "steps", p50_ms=3.0),
+        a_run("aos_team", 9, "steps_team", p50_ms=3.0),
+    ]
+    report = assemble(runs, {}, {})
+    assert report["ms_per_step"] == {"steps_model": {"median": 0.15, "min": 0.1, "max": 0.2}}
+    assert len(list(tables(report))) == 3
+
+
+def test_without_one_that_keeps_no_journal_nothing_is_said_of_steps() -> None:
+    assert "ms_per_step" not in assemble([a_run("aos", 10)], {}, {})
+
+
+def test_a_neighbour_is_compared_with_itself_alone() -> None:
+    runs = [a_run("calm", 10, "runaways", p95_ms=2.0), a_run("storm", 9, "runaways", p95_ms=3.0)]
+    assert assemble(runs, {}, {})["ratios"]["neighbour"] == {"storm/calm": {"median": 1.5, "min": 1.5, "max": 1.5}}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """One run: its figures, its callers, and that wrong work has no figures."""
 
+import asyncio
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,26 @@ async def test_fsyncs_of_the_warming_up_are_left_out(tmp_path: Path) -> None:
 
 async def test_a_run_ends_when_its_time_is_over(tmp_path: Path) -> None:
     assert (await run(InMemory(), SMALL, 1_000_000, tmp_path, seconds_max=0)).events == 4
+
+
+async def test_events_come_at_their_pace_and_are_timed_from_when_they_were_due(tmp_path: Path) -> None:
+    class Slow(InMemory):
+        async def process(self, agent_number: int, event_id: str, text: str) -> Mapping[str, object]:
+            await asyncio.sleep(0.05)
+            return await super().process(agent_number, event_id, text)
+
+    began = time.monotonic()
+    paced = Scenario(name="paced", agents=1, in_flight=1, warming_max=1, per_second=100.0)
+    result = await run(Slow(), paced, 40, tmp_path)
+    assert result.events == 40
+    assert time.monotonic() - began < 40 * 0.05  # nobody waited for the one before
+    assert 50 <= result.p50_ms <= result.p95_ms <= result.p99_ms
+
+
+async def test_an_error_at_a_pace_comes_out_as_it_is(tmp_path: Path) -> None:
+    paced = Scenario(name="paced", agents=1, in_flight=1, warming_max=0, per_second=100.0)
+    with pytest.raises(RuntimeError, match="the disk is on fire"):
+        await run(Broken(), paced, 5, tmp_path)
 
 
 @pytest.mark.parametrize("wrong", [Forgetful, Swallowing, Repeating])

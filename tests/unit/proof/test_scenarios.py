@@ -15,6 +15,9 @@ def test_the_loads_are_those_of_the_canonical_work() -> None:
         "sleeping": (1_000_000, 1),
         "team": (1, 1),
         "teams": (16, 16),
+        "steps": (1, 1),
+        "steps_team": (1, 1),
+        "runaways": (1, 1),
         "import": (1, 1),
     }
 
@@ -53,6 +56,10 @@ def test_sleeping_brings_what_it_is_measured_against() -> None:
         ("sleeping_few", 1_000),
         ("sleeping", 5_000),
     ]
+
+
+def test_steps_bring_the_team_that_makes_some() -> None:
+    assert [each.name for each in scenarios_named(["steps"], 10)] == ["steps", "steps_team"]
 
 
 def test_an_unknown_scenario_is_named_beside_the_known_ones() -> None:
