@@ -215,7 +215,8 @@ def test_what_cancels_can_be_found_again() -> None:
     for wrong in ("os.path:nothing", "no_such_module:f", "os:sep"):
         with pytest.raises(UnknownTool):
             cancels.found(wrong)
-    for wrong_function in (lambda job_id: None, [].append):
+    wrong_functions: list[Any] = [lambda job_id: None, submitted.append]
+    for wrong_function in wrong_functions:
         with pytest.raises(ConfigurationError, match="top of a module"):
             FunctionTool(submit, cancel=wrong_function)
 

@@ -70,7 +70,7 @@ async def ended(system: System, agent: str = "refunder", event_id: str = "1") ->
         if row.status in (Status.DONE, Status.FAILED, Status.CANCELLED, Status.QUARANTINED):
             return row
         await passed(0.1)
-    raise AssertionError(row)
+    raise AssertionError(await system.statuses(agent))
 
 
 async def test_it_is_listed_and_shown_with_what_it_was_about() -> None:
