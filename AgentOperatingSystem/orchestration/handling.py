@@ -27,7 +27,7 @@ from AgentOperatingSystem.orchestration.journal import Journal
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.steps import Fenced, Halted, Steps, end_early
 from AgentOperatingSystem.orchestration.waits import answers_a_wait, hand_over
-from AgentOperatingSystem.orchestration.work import Work
+from AgentOperatingSystem.orchestration.work import GOES_FIRST, Work
 from AgentOperatingSystem.storage.records import Row, Status
 
 _log = logging.getLogger(__name__)
@@ -88,6 +88,10 @@ class Handling:
             work.hold(case, work.blocked)
         elif answers_a_wait(case.event):
             await hand_over(self._parts, work, case)
+        elif work.held_by(case.event):  # since an event before it in this turn waits
+            work.hold_back(case)
+        elif work.comes_after(case.event):
+            work.hold(case, GOES_FIRST)
         elif _answers_a_request(case.event) and await self._comes_too_late(work, case):
             work.end(case, End(Status.CANCELLED, "no request waits for this answer any more"))
         else:

@@ -8,12 +8,12 @@ from collections.abc import Container
 
 import msgspec
 
-from AgentOperatingSystem.agents.steps import WAIT
 from AgentOperatingSystem.agents.timers import TIMER, Timer, due_runs, tick
 from AgentOperatingSystem.errors import AOSError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.decisions import End, why_hold
+from AgentOperatingSystem.orchestration.waits import answers_a_wait
 from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.ports import AgentStore
 from AgentOperatingSystem.storage.records import Control, EventRow, Row, Status
@@ -52,18 +52,13 @@ def _held(work: Work, case: Case, hold: End | str | None) -> bool:
     if isinstance(hold, End):
         work.end(case, hold)
         return True
-    if hold is None and work.held_by(case.event) and not _answers(case.event):
+    if hold is None and work.held_by(case.event) and not answers_a_wait(case.event):
         work.hold_back(case)
         return True
     reason = hold or (work.blocked if case.row is None else "") or _queue_behind(work, case)
     if reason:
         work.hold(case, reason)
     return bool(reason)
-
-
-def _answers(event: Event) -> bool:
-    """An answer is no turn of the conversation that waits for it."""
-    return event.correlation.startswith(WAIT)
 
 
 def _queue_behind(work: Work, case: Case) -> str:
@@ -73,7 +68,7 @@ def _queue_behind(work: Work, case: Case) -> str:
 async def _waiting(store: AgentStore, work: Work) -> list[Case]:
     """Parked events whose time has come, by order; where order is strict, none behind one that must still wait."""
     limit = work.rules.turn_events_max
-    due_by = math.inf if work.strict else work.now
+    due_by = math.inf if work.strict and not work.head.waiting else work.now  # answers pass by all that is held
     rows = await store.parked(work.head.agent, due_by, limit)
     ready = _ready(rows, work)
     work.unseen = work.head.backlog - sum(row.blocking for row in ready)

@@ -14,7 +14,7 @@ from typing import Never
 import msgspec
 
 from AgentOperatingSystem.agents.steps import WAIT, Call, Done, Run, Step, StepKind, StepStatus, hash_of, step_name
-from AgentOperatingSystem.errors import AOSError, HandlerError
+from AgentOperatingSystem.errors import AOSError, HandlerError, TurnTimedOut
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.observability import metrics
 from AgentOperatingSystem.orchestration.budgets.meter import Meter, Refused
@@ -29,6 +29,7 @@ from AgentOperatingSystem.orchestration.ledger import (
     Overtaken,
     Verdict,
     Waits,
+    acts,
     after_intent,
     endless,
     is_effect,
@@ -91,7 +92,7 @@ class Journal:
         if ticket.recorded is not None:
             return ticket.recorded
         run = call.of(ticket.model) if ticket.model and call.of is not None else run
-        limit = asyncio.timeout(call.deadline_seconds if ticket.has_intent else None)
+        limit = asyncio.timeout(await self._left_seconds(ticket) if ticket.has_intent else None)
         try:
             async with limit:
                 done = await run(ticket.idempotency_key)
@@ -103,6 +104,14 @@ class Journal:
             raise
         await ticket.finish(done)
         return done
+
+    async def _left_seconds(self, ticket: "Ticket") -> float:
+        """Until the deadline that the intent names: others count on it, however long it took to write."""
+        seconds = ticket.step.deadline - self._recorder.now()
+        if seconds <= 0:
+            await self.fail(ticket.step, TurnTimedOut("its deadline passed before it was called"))
+            await self.halt(GoesOn(f"{ticket.step.what}: its deadline passed before it was called"))
+        return seconds
 
     async def begin(self, call: Call) -> "Ticket":
         """See `agents.steps.Journal`."""
@@ -234,7 +243,7 @@ class Journal:
         model = await self._room(call, step)
         if needs_intent(call):
             await self._append(step)
-        elif self._meter.holds(step.name):
+        elif self._meter.holds(step.name) or acts(call):  # what it was decided on is durable first
             await self._reserve()
         self._moved = True
         return Ticket(self, step, None, model)
@@ -282,10 +291,11 @@ class Journal:
         reason = ""
         for _ in range(MOMENT_TICKS):
             effects = [name for name in self._unasked - self._come if is_effect(self._recorded[name])]
-            reason = why_not(call, effects, promised=promised)
-            if not reason:
-                break
+            if not (reason := why_not(call, effects, promised=promised)):
+                return ""
+            await self._siblings.end()  # they may be on their way to it, reading back what they did before
             await asyncio.sleep(0)
+            await self._may_go_on()
         return reason
 
     def _strays(self) -> bool:
@@ -308,14 +318,21 @@ class Journal:
     # --- after a step -----------------------------------------------------------------------------------------
 
     async def _read_back(self, step: Step) -> Done:
-        done = await self._recorder.done(step)
+        try:
+            done = await self._recorder.done(step)
+        except AOSError as error:  # not for the handler to catch: it would go on as if the step had failed
+            await self.halt(Overtaken(error))
         self._promised.update(done.promises)
         metrics.increment("step.read_back")
         return done
 
     async def record(self, step: Step, done: Done) -> None:
         """Keeps a result: durable when this returns."""
-        await self._append(await self._recorder.recorded(step, done))
+        try:
+            recorded = await self._recorder.recorded(step, done)
+        except AOSError as error:
+            await self.halt(Overtaken(error))
+        await self._append(recorded)
 
     async def fail(self, step: Step, error: BaseException) -> None:
         """Keeps that a try raised: it is made again."""

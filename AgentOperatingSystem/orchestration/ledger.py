@@ -68,6 +68,11 @@ def needs_intent(call: Call) -> bool:
     return call.kind in _DOES and call.effect in HAPPENS_ONCE
 
 
+def acts(call: Call) -> bool:
+    """Whether the call may do more than look or think. A retry must come to it again with the same arguments."""
+    return call.kind in _DOES and (call.kind is StepKind.FUNCTION or call.effect is not Effect.PURE)
+
+
 def is_effect(step: Step) -> bool:
     """Whether the step did, or may have done, something that a retry has to come to again."""
     made = step.status in (StepStatus.DONE, StepStatus.INTENT)
