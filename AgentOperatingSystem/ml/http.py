@@ -14,6 +14,7 @@ import msgspec
 
 from AgentOperatingSystem.errors import MalformedAnswer, ModelUnavailable
 from AgentOperatingSystem.ml.faults import from_status
+from AgentOperatingSystem.ml.records import NOTHING_USED
 from AgentOperatingSystem.ml.wires import Framing
 
 T = TypeVar("T")
@@ -76,7 +77,10 @@ class HttpEdge:
                         yield piece
         except httpx2.TransportError as error:
             why = f"{type(error).__name__}: {error}".rstrip(": ")
-            raise ModelUnavailable(f"{self.who}: {self.base_url} failed: {why}") from error
+            unavailable = ModelUnavailable(f"{self.who}: {self.base_url} failed: {why}")
+            if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+                unavailable.usage = NOTHING_USED
+            raise unavailable from error
         except (httpx2.DecodingError, httpx2.InvalidURL) as error:
             raise MalformedAnswer(f"{self.who}: {self.base_url}: {error}") from error
 

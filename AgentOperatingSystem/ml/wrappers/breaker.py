@@ -6,7 +6,7 @@ from contextlib import aclosing, contextmanager
 from AgentOperatingSystem.clock import Clock
 from AgentOperatingSystem.errors import CircuitOpen, ModelUnavailable
 from AgentOperatingSystem.ml.ports import ModelProvider
-from AgentOperatingSystem.ml.records import ModelDelta, ModelRequest, ModelResponse
+from AgentOperatingSystem.ml.records import NOTHING_USED, ModelDelta, ModelRequest, ModelResponse
 from AgentOperatingSystem.ml.wrappers.around import Around
 from AgentOperatingSystem.reliability import CircuitBreaker
 
@@ -41,4 +41,6 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except CircuitOpen as error:
-        raise ModelUnavailable(str(error), error.retry_after_seconds) from error
+        unavailable = ModelUnavailable(str(error), error.retry_after_seconds)
+        unavailable.usage = NOTHING_USED
+        raise unavailable from error

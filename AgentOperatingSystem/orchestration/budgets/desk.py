@@ -12,8 +12,8 @@ import msgspec
 from AgentOperatingSystem.agents.budgets import Amounts
 from AgentOperatingSystem.agents.steps import WAIT
 from AgentOperatingSystem.errors import InvalidInput, UnknownAgent
-from AgentOperatingSystem.events import Event, encode, event_key
-from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.events import Event, encode
+from AgentOperatingSystem.ids import AgentId, event_key
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.orchestration.budgets.book import BOOK, BUDGET, Account, Book
 from AgentOperatingSystem.orchestration.budgets.grants import GRANTED, Granted

@@ -20,7 +20,7 @@ from AgentOperatingSystem.errors import (
     UnknownModel,
     UnsupportedRequest,
 )
-from AgentOperatingSystem.ml.records import Usage
+from AgentOperatingSystem.ml.records import NOTHING_USED, Usage
 from AgentOperatingSystem.orchestration.budgets.rules import Bound, Budgets
 
 TIME_SECONDS = 1.0
@@ -79,10 +79,12 @@ def came_to(reserved: Amounts, spent: Spent | None, seconds: float, currency: st
 
 
 def failed_at(reserved: Amounts, error: BaseException, seconds: float) -> Amounts:
-    """What a call used that raised: nothing but the call where the provider refused it, what it says it used where it
-    says so, else all that was reserved: an answer that was cut off is billed.
+    """What a call used that raised: nothing where nobody was reached, nothing but the call where the provider refused
+    it, what it says it used where it says so, else all that was reserved: an answer that was cut off is billed.
     """
     usage = error.usage if isinstance(error, ModelError) else None
+    if usage == NOTHING_USED:
+        return Amounts(seconds=seconds)
     known = isinstance(usage, Usage) and usage.input_tokens is not None and usage.output_tokens is not None
     if isinstance(error, REFUSED) and not known:
         return Amounts(model_calls=reserved.model_calls, seconds=seconds)

@@ -13,10 +13,10 @@ from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.budgets import Amounts, Budget, Limits
 from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.agents.thinking import model_of
-from AgentOperatingSystem.errors import InvalidInput, RateLimited, Retryable
+from AgentOperatingSystem.errors import InvalidInput, ModelUnavailable, RateLimited, Retryable
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
-from AgentOperatingSystem.ml.records import Cost, ModelRequest, ModelResponse, Usage
+from AgentOperatingSystem.ml.records import NOTHING_USED, Cost, ModelRequest, ModelResponse, Usage
 from AgentOperatingSystem.ml.scripted import ScriptedModel
 from AgentOperatingSystem.orchestration.budgets.book import BOOK, BUDGET, Book
 from AgentOperatingSystem.orchestration.budgets.desk import BudgetDesk
@@ -192,18 +192,28 @@ async def test_an_answer_without_a_cost_is_charged_by_the_stated_price() -> None
 
 
 async def test_a_call_that_was_refused_uses_no_tokens() -> None:
-    answers = iter([RateLimited("too many", 5), answer()])
-    system = await running(
-        thinker(Budget(day=Limits(tokens=1000, model_calls=5)), ScriptedModel(lambda _: next(answers)))
-    )
+    model = ScriptedModel([RateLimited("too many", 5), answer()])
+    system = await running(thinker(Budget(day=Limits(tokens=1000, model_calls=5)), model))
     await system.handle("thinker", "1", data=1)
     spent = (await book(system)).accounts[f"agent/{today()}"].spent
     assert (spent.tokens, spent.model_calls) == (10, 2)
 
 
-async def hangs(request: ModelRequest) -> ModelResponse:
-    await asyncio.Event().wait()
-    raise AssertionError
+async def test_an_outage_uses_nothing_up() -> None:
+    down = ModelUnavailable("no connection", 60)
+    down.usage = NOTHING_USED
+    model = ScriptedModel([*[down] * 20, answer()])
+    system = await running(thinker(Budget(day=Limits(tokens=1000, model_calls=1)), model))
+    assert (await system.handle("thinker", "1", data=1)).status is Status.DONE
+    spent = (await book(system)).accounts[f"agent/{today()}"].spent
+    assert (spent.tokens, spent.model_calls) == (10, 1)
+
+
+async def test_an_answer_that_was_cut_off_is_charged_in_full() -> None:
+    model = ScriptedModel([ModelUnavailable("cut off", 60), answer()])
+    system = await running(thinker(Budget(day=Limits(tokens=1000, model_calls=5)), model))
+    await system.handle("thinker", "1", data=1)
+    assert (await book(system)).accounts[f"agent/{today()}"].spent.tokens > 20
 
 
 class Hanging(ScriptedModel):
