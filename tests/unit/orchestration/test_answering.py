@@ -7,6 +7,7 @@ import pytest
 
 from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Context
+from AgentOperatingSystem.agents.timers import TIMER
 from AgentOperatingSystem.agents.waiting import Approval, Question
 from AgentOperatingSystem.errors import Forbidden, IllegalTransition, InvalidInput, RequestTimedOut, UnknownEvent
 from AgentOperatingSystem.events import Event
@@ -87,6 +88,7 @@ async def test_approved_it_is_called_once() -> None:
     await system.answers.approve(CLERK, asked.row.key, hash=hash_of(asked), by="ada")
     assert result_of(await there(system, "clerk", "1")) == [["refunded o-1", False]]
     assert calls == [("o-1", 1)]
+    assert (await system.world.store.rows(CLERK, TIMER)).items == ()
     assert (await system.answers.list("default")).items == ()
     (shown,) = await system.answers.show(CLERK, asked.row.key)
     assert (shown.step.decided_by, shown.is_open, shown.step.ended_at > shown.step.began_at) == ("ada", False, True)
