@@ -24,7 +24,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for number in (1, 2, 3):
                 event = {"agent": "ledger", "type": "t", "data": number, "source": "/cli", "id": f"e{number}"}
                 await aos.process_event(event, timeout_seconds=5)
-            await aos.process_event({"agent": "reader", "type": "t", "id": "last"}, timeout_seconds=5)  # sends come first
+            await aos.process_event({"agent": "reader", "type": "t", "id": "last"}, timeout_seconds=5)
 
     asyncio.run(fill())
     return folder
