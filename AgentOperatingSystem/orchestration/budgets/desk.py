@@ -50,6 +50,7 @@ class BudgetDesk:
             raise InvalidInput(f"period {period[:80]!r}: use {', '.join(PERIODS)}")
         period = day_of(self._parts.clock.now()) if period == "day" else period
         if scope in SHARED and period != "event":
+            self._check_known(scope, whose, tenant)
             await self._raise_shared(ledger_of(tenant, scope, whose), period, more)
         elif scope == "agent":
             await self._raise_own(AgentId.parse(whose, tenant), period, more, event_key(*event) if event[1] else "")
@@ -78,6 +79,13 @@ class BudgetDesk:
         return found
 
     # --- inside ---------------------------------------------------------------------------------------------
+
+    def _check_known(self, scope: str, whose: str, tenant: str) -> None:
+        """Raises `UnknownAgent`, `InvalidInput` where there is no such type or tenant here."""
+        if scope == "type":
+            self._parts.registry.get(AgentId(whose))
+        elif whose != tenant:
+            raise InvalidInput(f"the tenant of this system is {tenant}, not {whose[:80]!r}")
 
     async def _granted(self, ledger: AgentId, period: str) -> Granted:
         value = await self._parts.store.row(ledger, GRANTED, period)

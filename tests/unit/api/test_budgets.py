@@ -77,6 +77,8 @@ async def test_limits_are_shown_and_raised_and_the_event_goes_on(client: httpx2.
         ({"period": "century"}, "invalid-input"),
         ({"period": "event"}, "invalid-input"),
         ({"of": "nobody"}, "unknown-agent"),
+        ({"scope": "type", "of": "nobody"}, "unknown-agent"),
+        ({"scope": "tenant", "of": "elsewhere"}, "invalid-input"),
     ],
 )
 async def test_what_cannot_be_raised_is_refused(client: httpx2.AsyncClient, wrong: dict[str, Any], code: str) -> None:
