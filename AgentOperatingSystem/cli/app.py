@@ -47,6 +47,7 @@ effects = _tree("effects", "Calls of unknown outcome, until a person decides.", 
 approvals = _tree("approvals", "What agents ask people, and the answers.", add_completion=False)
 knowledge = _tree("knowledge", "Documents that agents answer from.", add_completion=False)
 create = _tree("create", "Further parts of a project.", add_completion=False)
+servicebus = _tree("servicebus", "A Service Bus on this machine, for development and tests.", add_completion=False)
 config = _tree("config", "The configuration of this folder and environment.", add_completion=False)
 for group, section in (
     (schedule, EVENTS),
@@ -56,6 +57,7 @@ for group, section in (
     (approvals, EVENTS),
     (knowledge, AGENTS),
     (create, SYSTEM),
+    (servicebus, SYSTEM),
     (config, SYSTEM),
 ):
     app.add_typer(group, rich_help_panel=section)

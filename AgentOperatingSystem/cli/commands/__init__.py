@@ -18,6 +18,7 @@ from AgentOperatingSystem.cli.commands import (  # noqa: I001  # the order is th
     archive as archive,
     knowledge as knowledge,
     serving as serving,
+    servicebus as servicebus,
     creating as creating,
     settings as settings,
     checks as checks,

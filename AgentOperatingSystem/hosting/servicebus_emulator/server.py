@@ -173,9 +173,10 @@ class LocalServiceBus:
             self._alarm = None
         if when is not None:
             seconds = max(when / 1000 - self._now(), 0.0)
-            self._alarm = asyncio.get_running_loop().call_later(min(seconds + 0.001, 3600.0), self._ring)
+            self._alarm = asyncio.get_running_loop().call_later(min(seconds + 0.001, 3600.0), self.tick)
 
-    def _ring(self) -> None:
+    def tick(self) -> None:
+        """Does what is due by the clock; called by itself, and by tests that move the clock."""
         self._world.timers.run(round(self._now() * 1000))
         self._set_alarm()
         self.wake()

@@ -1,7 +1,7 @@
 """Links: one direction of messages inside a session, with credit and the reassembly of deliveries.
 
-A link is made by `session` when the peer attaches; what the node behind it does is its `Endpoint`'s affair, which `front`
-chooses. The server's `OutgoingLink` is the client's receiver, its `IncomingLink` the client's sender.
+A link is made by `session` when the peer attaches; what the node behind it does is its `Endpoint`'s affair, which
+`front` chooses. The server's `OutgoingLink` is the client's receiver, its `IncomingLink` the client's sender.
 """
 
 from dataclasses import dataclass
