@@ -43,7 +43,7 @@ async def intake(
     waiting = await _waiting(store, work) if can_move and (rings or work.head.backlog) else []
     waiting += await _abandoned(store, work) if rings and work.head.control is Control.TERMINATED else []
     ticks = await _ticks(store, work) if rings and hold is None and _tick_due(work) else []
-    cases = [*waiting, *(case for case in ticks if case.key not in applied), *arrivals]
+    cases = [*waiting, *(work.take(case) for case in ticks if case.key not in applied), *arrivals]
     return [case for case in cases if not _held(work, case, hold)]
 
 

@@ -119,6 +119,14 @@ class Work:
             attempts = case.row.attempts if case.row else 0
             self._park(case, reason, due=case.event.due, blocking=True, attempts=attempts)
 
+    def take(self, case: Case) -> Case:
+        """A timer's run is parked until this turn has handled it: a claim before that commits that the timer has moved
+        on, and no message would bring the run again.
+        """
+        self._park(case, "in hand", due=0.0, blocking=True, attempts=0)
+        case.row = self.inserts[-1]
+        return case
+
     def claim(self, case: Case) -> None:
         """The event is about to make steps: its row says so before the first, and it is the first in line whatever
         becomes of this host. Committed at once, with all that the turn did before.

@@ -1,4 +1,4 @@
-"""An event that waits owns its conversation; in strict order, its agent. Nobody gets between, and nobody is left behind."""
+"""An event that waits owns its conversation; in strict order, its agent. Nobody gets between, nobody is left behind."""
 
 import asyncio
 from typing import Any, ClassVar

@@ -163,3 +163,30 @@ async def test_a_result_that_cannot_be_kept_ends_the_try_and_is_no_error_of_the_
     row = await system.row("deaf", "1")
     assert (row.status, calls) == (Status.IN_DOUBT, ["a"])
     assert result_of(row) is None
+
+
+class Alarmed(BaseAgent):
+    """Sets two alarms to one time; each makes a step."""
+
+    async def on_event(self, event: Event, context: Context) -> Any:
+        if event.type == "test.happened":
+            for name in "ab":
+                await context.schedule(name, after_seconds=10)
+        else:
+            await context.step("run", ran, event.subject)
+
+
+async def ran(name: str) -> None:
+    calls.append(name)
+    await asyncio.sleep(5)
+
+
+async def test_a_host_that_dies_in_one_run_of_a_timer_loses_no_other_that_was_due_with_it() -> None:
+    first = await running(Alarmed)
+    await first.handle("alarmed", "1")
+    await passed(12)
+    assert calls == ["a"]
+    await first.crash()
+    await running(Alarmed, world=first.world)
+    await passed(120)
+    assert calls == ["a", "a", "b"]
