@@ -27,6 +27,7 @@ from AgentOperatingSystem.knowledge.base import KnowledgeBase
 from AgentOperatingSystem.knowledge.ports import Embedder
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.messaging import embedded
+from AgentOperatingSystem.messaging.ports import Broker
 from AgentOperatingSystem.ml import running as running_models
 from AgentOperatingSystem.observability.redaction import redact_json, register_secrets
 from AgentOperatingSystem.orchestration.answering import AnswerDesk
@@ -92,7 +93,7 @@ class AgentOperatingSystem:
     schedules: ScheduleDesk
     archive: Archivist
     travel: TimeDesk
-    bus: embedded.EmbeddedBus
+    bus: Broker
     engine: Engine
     bus_type: ClassVar[type[embedded.EmbeddedBus]] = embedded.EmbeddedBus
     store_type: ClassVar[type[sqlite_store.SqliteAgentStore]] = sqlite_store.SqliteAgentStore
@@ -125,7 +126,8 @@ class AgentOperatingSystem:
         """
         if self._pump is not None:
             return self
-        self.parts = await self._embedded()
+        await asyncio.to_thread(Path(self.config.data_dir).mkdir, parents=True, exist_ok=True, mode=0o700)
+        self.parts = await (self._on_postgres() if self.config.database_url else self._embedded())
         storage.use(self.parts.store, self.parts.blobs)
         running_models.use(self.models)
         running_knowledge.use(self._opened_knowledge)
@@ -291,20 +293,19 @@ class AgentOperatingSystem:
                 "Azure storage and Service Bus are configured, but this build has only the embedded store"
             )
         folder = Path(config.data_dir)
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
         engine = self.engine = Engine(folder / "aos.db", (*sqlite_store.SCHEMA, *embedded.SCHEMA))
-        self.bus = self.bus_type(
-            engine,
-            folder,
-            self.clock,
-            self.subscriptions.copies,
-            turn_events_max=config.turn_events_max,
-            pending_max=config.max_pending_events,
-        )
-        await self.bus.open()
-        store = self.store_type(engine, self.bus)
+        limits = {"turn_events_max": config.turn_events_max, "pending_max": config.max_pending_events}
+        self.bus = bus = self.bus_type(engine, folder, self.clock, self.subscriptions.copies, **limits)
+        await bus.open()
         blobs = FolderBlobStore(folder / "blobs", self.clock)
-        return parts_from(config, self.registry, store, blobs, self.bus, self.clock)
+        return parts_from(config, self.registry, self.store_type(engine, bus), blobs, bus, self.clock)
+
+    async def _on_postgres(self) -> Parts:
+        """State, mailbox and outbox in the database of `database_url`, which several hosts may share."""
+        from AgentOperatingSystem.messaging.postgres.opening import opened  # loads asyncpg
+
+        store, blobs, self.bus = await opened(self.config, self.clock, self.subscriptions.copies)
+        return parts_from(self.config, self.registry, store, blobs, self.bus, self.clock)
 
     def _opened_knowledge(self) -> KnowledgeBase:
         if self._knowledge is None:

@@ -1,6 +1,8 @@
 """Time that belongs to the test: a clock that it moves, and a loop that it moves."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
 from AgentOperatingSystem.clock import LoopClock
 
@@ -26,6 +28,8 @@ class ManualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self.moment = 0.0
+        self.others_at_work: Callable[[], bool] = lambda: False
+        """Whether another process was asked something and has not answered yet."""
         super().__init__()
 
     def time(self) -> float:
@@ -37,9 +41,15 @@ CLOCK = LoopClock(EPOCH)
 
 
 async def settle(rounds: int = 20) -> None:
-    """Lets everybody run who can run now."""
-    for _ in range(rounds):
+    """Lets everybody run who can run now, other processes that were asked something included."""
+    loop = asyncio.get_running_loop()
+    calm = 0
+    while calm < rounds:
         await asyncio.sleep(0)
+        waits = isinstance(loop, ManualLoop) and loop.others_at_work()
+        calm = 0 if waits else calm + 1
+        if waits:
+            await asyncio.to_thread(time.sleep, 0.0005)
 
 
 async def advance(seconds: float) -> None:

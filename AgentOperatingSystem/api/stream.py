@@ -67,7 +67,7 @@ async def stream_publications(
     `after=0` begins with the oldest.
     """
     look = _Publications(door, topic)
-    begin = last_event_id or after or str(door.aos.bus.last_publication())
+    begin = last_event_id or after or str(await door.aos.bus.last_publication())
     if not (begin.isascii() and begin.isdecimal() and int(begin[:20]) <= SEQUENCE_MAX):
         raise InvalidInput(f"after={begin[:80]!r} is no publication's number")
     return _stream(door, begin, look, door.aos.bus.watchers, PUBLICATIONS)

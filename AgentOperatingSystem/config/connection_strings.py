@@ -1,11 +1,12 @@
-"""The shape of Azure connection strings, checked before anything is connected.
+"""The shape of connection strings, checked before anything is connected.
 
 Pure functions for `settings`; a complaint names the part that is missing and never repeats the string, which holds a
 key. Sources: Microsoft Learn, "Configure Azure Storage connection strings", and "Service Bus connection strings" of the
-Service Bus documentation.
+Service Bus documentation; PostgreSQL documentation, "Connection URIs".
 """
 
 from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
 
 _SECRET_PARTS = frozenset({"accountkey", "sharedaccesskey", "sharedaccesssignature"})
 _STORAGE_ENDPOINTS = frozenset({"blobendpoint", "tableendpoint", "queueendpoint", "fileendpoint"})
@@ -37,9 +38,24 @@ def check_servicebus(text: str) -> str:
     return text
 
 
+def check_database(text: str) -> str:
+    """The text itself where it has the shape of a PostgreSQL connection URI; else raises `ValueError`."""
+    try:
+        url = urlsplit(text)
+        is_sound = url.scheme in ("postgresql", "postgres") and bool(url.path.strip("/")) and url.port != 0
+    except ValueError:
+        is_sound = False
+    if not is_sound:
+        raise ValueError("a database URL looks like postgresql://user:password@host:5432/database")
+    return text
+
+
 def secret_parts(text: str) -> Iterator[str]:
     """The values within a connection string that must never be shown, even alone."""
-    return (value for name, value in _pairs(text) if name in _SECRET_PARTS and value)
+    if text.startswith(("postgresql://", "postgres://")):
+        password = urlsplit(text).password
+        yield from {password, unquote(password)} if password else ()
+    yield from (value for name, value in _pairs(text) if name in _SECRET_PARTS and value)
 
 
 def _parts(text: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
-from AgentOperatingSystem.config.connection_strings import check_servicebus, check_storage
+from AgentOperatingSystem.config.connection_strings import check_database, check_servicebus, check_storage
 
 TOKEN_LENGTH_MIN = 8
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
@@ -75,6 +75,8 @@ Token = Annotated[SecretStr, _secret(_check_token)]
 ApiKey = Annotated[SecretStr, _secret(_check_key)]
 StorageString = Annotated[SecretStr, _secret(check_storage)]
 ServiceBusString = Annotated[SecretStr, _secret(check_servicebus)]
+DatabaseUrl = Annotated[SecretStr, _secret(check_database)]
+Schema = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,47}$")]
 Url = Annotated[str, AfterValidator(_url)]
 AccountUrl = Annotated[str, AfterValidator(_account_url)]
 Namespace = Annotated[str, AfterValidator(_namespace)]

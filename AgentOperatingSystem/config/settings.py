@@ -58,6 +58,20 @@ class AOSConfig(BaseSettings):
     servicebus_fully_qualified_namespace: kinds.Namespace | None = Field(
         None, description="The Azure Service Bus namespace that carries messages, with the host's managed identity."
     )
+    database_url: kinds.DatabaseUrl | None = Field(
+        None,
+        description="Secret. The PostgreSQL database that keeps state and carries messages, as postgresql://…; several "
+        "hosts may share it.",
+    )
+    database_schema: kinds.Schema = Field("aos", description="The schema of that database in which the tables lie.")
+    database_connections_max: Count = Field(
+        10, ge=2, description="Connections that one host opens to the database, beside the one that listens."
+    )
+    lease_seconds: Seconds = Field(
+        15,
+        ge=0.1,
+        description="How long a host may give no sign to the database before others take its turns, in seconds.",
+    )
     tenant: kinds.Name = Field("default", description="The tenant of whatever names none.")
     host: kinds.Text = Field("127.0.0.1", description="The address that the HTTP door listens on.")
     port: Count = Field(8080, ge=0, le=65535, description="The TCP port of the HTTP door; 0 takes any free one.")

@@ -9,8 +9,9 @@ from typing import Protocol
 
 import msgspec
 
-from AgentOperatingSystem.events import Message
+from AgentOperatingSystem.events import Event, Message
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.messaging.watchers import Watchers
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -85,4 +86,32 @@ class MessageBus(Protocol):
 
     async def close(self) -> None:
         """Hands out no further turn and lets go of all resources. Closing twice is the same as once."""
+        ...
+
+
+class Broker(MessageBus, Protocol):
+    """A bus that is the system's own: it keeps publications to be followed, and tells what it has in hand."""
+
+    watchers: Watchers
+    """Told of publications, under the name `embedded.PUBLICATIONS`."""
+
+    @property
+    def commits(self) -> int:
+        """How many transactions this host has made."""
+        ...
+
+    def pending(self) -> int:
+        """How many messages wait for a turn or are in one."""
+        ...
+
+    async def publications(self, tenant: str, after: int, limit: int = 100) -> list[tuple[int, Event]]:
+        """Publications of a tenant with their numbers, in an order in which none is missed, behind number `after`."""
+        ...
+
+    async def last_publication(self) -> int:
+        """The number of the latest publication of all tenants; 0 where there is none."""
+        ...
+
+    async def prune(self, before: float, limit: int = 10_000) -> None:
+        """Deletes publications that were made before `before` (UTC seconds), the oldest first, at most `limit`."""
         ...

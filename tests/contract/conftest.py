@@ -1,8 +1,10 @@
 """Every backend by name. A new one is a function here and a line in its table: all suites run on it then."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,9 @@ from AgentOperatingSystem.storage.memory import MemoryAgentStore, MemoryBlobStor
 from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
 from AgentOperatingSystem.storage.sqlite import store as sqlite
 from AgentOperatingSystem.storage.sqlite.engine import Engine
-from tests.clocks import CLOCK, ManualClock
+from tests.clocks import CLOCK, ManualClock, ManualLoop
 from tests.emulator import emulator
+from tests.postgres import schema_of, server, spoil
 
 AgentStores = Callable[[Path], AbstractAsyncContextManager[AgentStore]]
 
@@ -74,11 +77,35 @@ async def azure_account(folder: Path, clock: Clock) -> Any:
     return account
 
 
+@asynccontextmanager
+async def postgres_database(folder: Path) -> AsyncIterator[Any]:
+    """On the tests' server; the folder names the schema, so that opening again finds what was there."""
+    from AgentOperatingSystem.storage.postgres.database import Database
+
+    database = Database(server().url, schema_of(folder), connections_max=8)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@asynccontextmanager
+async def postgres_store(folder: Path) -> AsyncIterator[AgentStore]:
+    from AgentOperatingSystem.messaging.postgres.bus import PostgresBus
+    from AgentOperatingSystem.storage.postgres.store import PostgresAgentStore
+
+    async with postgres_database(folder) as database:
+        bus = PostgresBus(database, SystemClock(), lambda event: ())
+        await bus.open()
+        yield PostgresAgentStore(database, bus)
+        await bus.close()
+
+
 AGENT_STORES: dict[str, AgentStores] = {
     "memory": memory_store,
     "sqlite": sqlite_store,
     "sqlite-outbox": sqlite_store_with_outbox,
     "azure": azure_store,
+    "postgres": postgres_store,
 }
 
 
@@ -154,10 +181,20 @@ async def azure_blobs(folder: Path) -> AsyncIterator[Blobs]:
     await account.close()
 
 
+@asynccontextmanager
+async def postgres_blobs(folder: Path) -> AsyncIterator[Blobs]:
+    from AgentOperatingSystem.storage.postgres.blobs import PostgresBlobStore
+
+    clock = ManualClock()
+    async with postgres_database(folder / "blobs") as database:
+        yield Blobs(PostgresBlobStore(database, clock), partial(spoil, schema_of(folder / "blobs")), clock)
+
+
 BLOB_STORES: dict[str, Callable[[Path], AbstractAsyncContextManager[Blobs]]] = {
     "memory": memory_blobs,
     "folder": folder_blobs,
     "azure": azure_blobs,
+    "postgres": postgres_blobs,
 }
 
 
@@ -202,9 +239,24 @@ async def embedded_bus(folder: Path, copies: Copies, **limits: Any) -> AsyncIter
     await engine.close()
 
 
+@asynccontextmanager
+async def postgres_bus(folder: Path, copies: Copies, **limits: Any) -> AsyncIterator[MessageBus]:
+    from AgentOperatingSystem.messaging.postgres.bus import PostgresBus
+
+    async with postgres_database(folder) as database:
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, ManualLoop):
+            loop.others_at_work = lambda: database.under_way > 0
+        bus = PostgresBus(database, CLOCK, copies, **limits)
+        await bus.open()
+        yield bus
+        await bus.close()
+
+
 BUSES: dict[str, Callable[..., AbstractAsyncContextManager[MessageBus]]] = {
     "memory": memory_bus,
     "embedded": embedded_bus,
+    "postgres": postgres_bus,
 }
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from AgentOperatingSystem.proof.kill import run_kills
 from AgentOperatingSystem.proof.kill.points import POINTS
+from tests.postgres import server
 
 SEED = 20_261_120
 
@@ -24,3 +25,10 @@ def test_nothing_is_lost_and_nothing_applied_twice(kills: int, hosts: int, split
     assert report["kills"] >= kills
     if kills >= 100:
         assert set(report["by_kind"]) >= {*POINTS, "at random"}
+
+
+def test_nothing_is_lost_between_two_hosts_that_share_one_database() -> None:
+    report = run_kills(40, seed=SEED, hosts=2, database_url=server().url, database_schema="killed")
+    assert "failures" not in report, report["failures"]
+    assert (report["lost"], report["applied_twice"], report["stuck"]) == (0, 0, 0)
+    assert report["kills"] >= 40

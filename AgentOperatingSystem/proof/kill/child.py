@@ -7,29 +7,23 @@ while.
 import asyncio
 import os
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
-from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
-from AgentOperatingSystem.proof.kill.points import FusedSystem, SplitSystem, Trap
+from AgentOperatingSystem.proof.kill.points import Setup, Trap
 from AgentOperatingSystem.proof.kill.work import AGENTS
 
-CRASH_LIMIT = 1_000_000
-"""These hosts are killed from outside all the time: that says nothing against the events they had in hand."""
 
-
-def live(pipe: Connection, folder: Path, split: bool, point: str, countdown: int) -> None:
+def live(pipe: Connection, setup: Setup, point: str, countdown: int) -> None:
     """A host's life, until it is killed or told to end."""
     os.setpgid(0, 0)
     Trap.set(point, countdown)
-    asyncio.run(_serve(pipe, folder, SplitSystem if split else FusedSystem))
+    asyncio.run(_serve(pipe, setup))
 
 
-async def _serve(pipe: Connection, folder: Path, system: type[AgentOperatingSystem]) -> None:
-    config = AOSConfig(data_dir=folder, crash_limit=CRASH_LIMIT, log_level="CRITICAL", drain_timeout_seconds=5)
-    async with system(config) as aos:
+async def _serve(pipe: Connection, setup: Setup) -> None:
+    async with setup.system(drain_timeout_seconds=5) as aos:
         for agent in AGENTS:
             await aos.register_agent(agent)
         aos.start()

@@ -4,21 +4,21 @@ import multiprocessing
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
-from pathlib import Path
 
 from AgentOperatingSystem.proof.kill.child import live
+from AgentOperatingSystem.proof.kill.points import Setup
 
 
 class Host:
     """One life of one host."""
 
-    def __init__(self, folder: Path, split: bool, point: str, countdown: int) -> None:
+    def __init__(self, setup: Setup, point: str, countdown: int) -> None:
         """With a `point`, it dies there by itself, at the `countdown`-th passing."""
         self.point = point
         self.unanswered: set[int] = set()
         self.ready = False
         self.pipe, theirs = _context().Pipe()
-        arguments = (theirs, folder, split, self.point, countdown)
+        arguments = (theirs, setup, self.point, countdown)
         self._process: ForkServerProcess = _context().Process(target=live, args=arguments, daemon=True)
         self._process.start()
         theirs.close()

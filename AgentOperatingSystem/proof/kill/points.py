@@ -6,9 +6,11 @@ A trap counts down; at zero the process sends itself SIGKILL, in the middle of w
 import os
 import signal
 from collections.abc import Sequence
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
+from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.events import Message
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.messaging.embedded import EmbeddedBus
@@ -16,6 +18,10 @@ from AgentOperatingSystem.messaging.ports import Turn
 from AgentOperatingSystem.storage.records import Change, Committed, Head
 from AgentOperatingSystem.storage.sqlite.store import SqliteAgentStore
 
+CRASH_LIMIT = 1_000_000
+"""These hosts are killed from outside all the time: that says nothing against the events they had in hand."""
+LEASE_SECONDS = 0.5
+"""So soon after its death a host's turns are handed out again, where the database has to find out by itself."""
 POINTS = (
     "received",
     "loaded",
@@ -107,3 +113,24 @@ class SplitSystem(AgentOperatingSystem):
 
     bus_type = KeepingBus
     store_type = LoneStore
+
+
+class Setup(NamedTuple):
+    """What the hosts of one campaign run on."""
+
+    folder: Path
+    split: bool = False
+    """Whether commit, relay and settle are separate operations, as they are on Azure."""
+    database_url: str = ""
+    """The PostgreSQL database that takes the place of the folder's file."""
+    database_schema: str = "aos"
+
+    def system(self, **settings: Any) -> AgentOperatingSystem:
+        """A host, as yet unopened."""
+        common = {"data_dir": self.folder, "crash_limit": CRASH_LIMIT, "log_level": "CRITICAL", **settings}
+        if self.database_url:
+            lease = {"lease_seconds": LEASE_SECONDS, "database_schema": self.database_schema}
+            from AgentOperatingSystem.proof.kill.on_postgres import PostgresSystem  # loads asyncpg
+
+            return PostgresSystem(AOSConfig(**common, **lease, database_url=self.database_url))
+        return (SplitSystem if self.split else FusedSystem)(AOSConfig(**common))

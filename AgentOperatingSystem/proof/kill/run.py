@@ -15,7 +15,7 @@ from pathlib import Path
 
 from AgentOperatingSystem.errors import AOSError
 from AgentOperatingSystem.proof.kill.hosts import Host, pipes
-from AgentOperatingSystem.proof.kill.points import POINTS
+from AgentOperatingSystem.proof.kill.points import POINTS, Setup
 from AgentOperatingSystem.proof.kill.verdict import disorders, judge
 from AgentOperatingSystem.proof.kill.work import TALLIES
 from AgentOperatingSystem.proof.report import Report
@@ -34,17 +34,16 @@ class HostsDoNotLive(AOSError):
 
 
 class Campaign:
-    """One run on one data folder."""
+    """One run on one store."""
 
-    def __init__(self, folder: Path, kills: int, hosts: int, split: bool, seed: int) -> None:
+    def __init__(self, setup: Setup, kills: int, hosts: int, seed: int) -> None:
         self.kills: Counter[str] = Counter()
         self.answered: list[int] = []
         """In the order of the answers."""
         self.known: dict[int, int] = {}
         """How many answers there were when an event was first sent."""
-        self._folder = folder
+        self._setup = setup
         self._wanted = kills
-        self._split = split
         self._chance = random.Random(seed)
         self._next = 0
         self._stillborn = 0
@@ -122,21 +121,35 @@ class Campaign:
         """Half of all lives end at the named point that was struck least, the others whenever the parent decides."""
         trapped = self.kills.total() < self._wanted and self._chance.random() < 0.5
         point = min(POINTS, key=lambda name: self.kills[name]) if trapped else ""
-        return Host(self._folder, self._split, point, self._chance.randint(1, COUNTDOWN_MAX))
+        return Host(self._setup, point, self._chance.randint(1, COUNTDOWN_MAX))
 
 
-def run_kills(kills: int, *, seed: int = 0, hosts: int = 1, split: bool = False, folder: Path | None = None) -> Report:
-    """Kills `hosts` processes on one data folder until `kills` have struck with an event in flight, and judges the
-    outcome.
+def run_kills(
+    kills: int,
+    *,
+    seed: int = 0,
+    hosts: int = 1,
+    split: bool = False,
+    folder: Path | None = None,
+    database_url: str = "",
+    database_schema: str = "aos",
+) -> Report:
+    """Kills `hosts` processes on one store until `kills` have struck with an event in flight, and judges the outcome.
 
-    With `split`, commit, relay and settle are separate operations, as they are on Azure.
+    With `split`, commit, relay and settle are separate operations, as they are on Azure. With `database_url`, the store
+    is that PostgreSQL database, in a schema that nobody else uses.
     """
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="aos-kill-") as made:
-            return run_kills(kills, seed=seed, hosts=hosts, split=split, folder=Path(made))
-    campaign = Campaign(folder, kills, hosts, split, seed)
+            setup = Setup(Path(made), split, database_url, database_schema)
+            return _run(setup, kills, seed, hosts)
+    return _run(Setup(folder, split, database_url, database_schema), kills, seed, hosts)
+
+
+def _run(setup: Setup, kills: int, seed: int, hosts: int) -> Report:
+    campaign = Campaign(setup, kills, hosts, seed)
     finished = campaign.run()
-    verdict = judge(folder, campaign.sent, split)
+    verdict = judge(setup, campaign.sent)
     failures = verdict.failures + ([] if finished else ["the hosts stopped answering"])
     if hosts == 1:  # two hosts that take turns keep each event's effect, but promise no order between their doors
         failures += disorders(verdict.applied, campaign.answered, campaign.known)

@@ -1,15 +1,12 @@
-"""The judge of a kill campaign: reads from the file alone what the agents remember, after the last host has drained."""
+"""The judge of a kill campaign: reads from the store alone what agents remember, after the last host has drained."""
 
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.ids import AgentId
-from AgentOperatingSystem.proof.kill.child import CRASH_LIMIT
-from AgentOperatingSystem.proof.kill.points import FusedSystem, SplitSystem
+from AgentOperatingSystem.proof.kill.points import Setup
 from AgentOperatingSystem.proof.kill.work import AGENTS, TALLIES
 from AgentOperatingSystem.storage.records import Status
 
@@ -34,14 +31,13 @@ class Verdict:
         return [(place, sorted(some)) for place, some in enumerate(self.applied)]
 
 
-def judge(folder: Path, events: int, split: bool) -> Verdict:
+def judge(setup: Setup, events: int) -> Verdict:
     """Lets a last host finish what waits, then compares everything with the parent's own log of events."""
-    return asyncio.run(_judge(folder, events, split))
+    return asyncio.run(_judge(setup, events))
 
 
-async def _judge(folder: Path, events: int, split: bool) -> Verdict:
-    config = AOSConfig(data_dir=folder, crash_limit=CRASH_LIMIT, log_level="CRITICAL")
-    async with (SplitSystem if split else FusedSystem)(config) as aos:
+async def _judge(setup: Setup, events: int) -> Verdict:
+    async with setup.system() as aos:
         for agent in AGENTS:
             await aos.register_agent(agent)
         aos.start()

@@ -265,7 +265,7 @@ async def test_a_host_that_leaves_nothing_leaves_no_file(hosts: Hosts) -> None:
 
 async def test_publications_are_numbered_and_paged_by_tenant(hosts: Hosts) -> None:
     host = await hosts.start(stays=True)
-    assert host.bus.last_publication() == 0
+    assert await host.bus.last_publication() == 0
     for number in range(6):
         tenant = "north" if number % 3 == 0 else "south"
         event = Event(type="t", id=f"{number}", topic="news", tenant=tenant, time=float(number))
@@ -273,7 +273,7 @@ async def test_publications_are_numbered_and_paged_by_tenant(hosts: Hosts) -> No
     south = await host.bus.publications("south", 0, limit=3)
     rest = await host.bus.publications("south", south[-1][0])
     assert [(seq, event.id) for seq, event in (*south, *rest)] == [(2, "1"), (3, "2"), (5, "4"), (6, "5")]
-    assert host.bus.last_publication() == 6
+    assert await host.bus.last_publication() == 6
 
 
 async def test_a_number_is_never_given_out_twice(hosts: Hosts) -> None:

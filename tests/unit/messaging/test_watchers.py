@@ -19,12 +19,12 @@ def test_news_reaches_those_who_watch_for_it() -> None:
 
 async def test_publications_are_read_by_number_and_tenant(tmp_path: Path) -> None:
     async with AgentOperatingSystem(AOSConfig(data_dir=tmp_path)) as aos:
-        assert aos.bus.last_publication() == 0
+        assert await aos.bus.last_publication() == 0
         with aos.bus.watchers.watch(PUBLICATIONS) as news:
             for number in range(3):
                 await aos.message_bus.publish("numbers", number)
             assert news.is_set()
         found = await aos.bus.publications("default", 1, 1)
         assert [(number, event.topic, event.data) for number, event in found] == [(2, "numbers", 1)]
-        assert aos.bus.last_publication() == 3
+        assert await aos.bus.last_publication() == 3
         assert await aos.bus.publications("other", 0) == []

@@ -1,0 +1,54 @@
+"""The system on PostgreSQL with traps at each step of the way; `points.Setup` chooses it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem, parts_from
+from AgentOperatingSystem.events import Message
+from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.messaging.postgres.bus import PostgresBus
+from AgentOperatingSystem.messaging.postgres.opening import opened
+from AgentOperatingSystem.orchestration.parts import Parts
+from AgentOperatingSystem.proof.kill.points import Trap
+from AgentOperatingSystem.storage.postgres.store import PostgresAgentStore
+from AgentOperatingSystem.storage.records import Change, Committed, Head
+
+
+class TrappedPostgresStore(PostgresAgentStore):
+    """The store on PostgreSQL with traps around the head's read and the commit."""
+
+    async def load(self, agent: AgentId) -> tuple[Head, str] | None:
+        found = await super().load(agent)
+        Trap.step("loaded")
+        return found
+
+    async def commit(self, change: Change) -> Committed:
+        Trap.step("before commit")
+        committed = await super().commit(change)
+        Trap.step("after commit")
+        return committed
+
+
+class TrappedPostgresBus(PostgresBus):
+    """The bus on PostgreSQL with traps where a commit is known to be done, and around the settling."""
+
+    def carried(
+        self, agent: AgentId, messages: Sequence[Message], receipts: Sequence[str], answer: Sequence[Any]
+    ) -> None:
+        Trap.step("before relay")
+        super().carried(agent, messages, receipts, answer)
+        Trap.step("after relay")
+
+    def _done(self, agent: AgentId, receipts: Sequence[str], answer: Sequence[Any]) -> None:
+        Trap.step("before settle")
+        super()._done(agent, receipts, answer)
+        Trap.step("after settle")
+
+
+class PostgresSystem(AgentOperatingSystem):
+    """State, mailbox and outbox in one database, for hosts that share nothing else."""
+
+    async def _on_postgres(self) -> Parts:
+        types = (TrappedPostgresStore, TrappedPostgresBus)
+        store, blobs, self.bus = await opened(self.config, self.clock, self.subscriptions.copies, *types)
+        return parts_from(self.config, self.registry, store, blobs, self.bus, self.clock)
