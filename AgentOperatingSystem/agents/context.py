@@ -254,20 +254,22 @@ class Context(StepCalls):
         missed: str = "once",
         type: str = "aos.schedule",
         data: Any = None,
+        new_chain: bool = False,
     ) -> None:
         """Sends this agent an event at a time (`at`: UTC seconds, or `after_seconds`) or at every time that `cron`
         names.
 
         Idempotent by `name`: scheduling the same again changes nothing, scheduling otherwise replaces it. `missed`
         says what becomes of runs that no host was there for: `skip`, `once` or `all`. Raises `InvalidSchedule`. One
-        that is due within a minute, or every few seconds, goes on with this event's hops and credits.
+        that is due within a minute, or every few seconds, goes on with this event's hops and credits, so that no loop
+        is endless; `new_chain` says that what it starts is no consequence of this event, such as the next of a queue.
         """
         due = self._now + after_seconds if after_seconds is not None else at
         data = _decode(self._sized(f"schedule {name[:80]!r}", data))
         timer = new_schedule(
             name, at=due, cron=cron, timezone=timezone, missed=missed, type=type, data=data, now=self._now
         )
-        self.collected.timers[name] = timer
+        self.collected.timers[name] = msgspec.structs.replace(timer, new_chain=new_chain)
 
     async def cancel(self, name: str) -> None:
         """Cancels a schedule; one that is not there is cancelled already."""

@@ -68,7 +68,7 @@ class DispatcherAgent(BaseAgent):
         """
         settled = await settle(context, self.state, event)
         if self.state.first < self.state.last:
-            await context.schedule(f"{HAND_OUT}/{event.correlation}", after_seconds=0.0, type=HAND_OUT)
+            await context.schedule(f"{HAND_OUT}/{event.correlation}", after_seconds=0.0, type=HAND_OUT, new_chain=True)
         return settled
 
     async def _take(self, event: Event, context: Context) -> dict[str, Any]:

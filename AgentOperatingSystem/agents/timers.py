@@ -49,6 +49,9 @@ class Timer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     credits: int = -1
     """What is left of that chain's; -1: its runs begin one of their own."""
 
+    new_chain: bool = False
+    """Whether its runs begin a chain of causes of their own, however soon they come."""
+
     def same_as(self, other: "Timer") -> bool:
         """Whether both ask for the same runs, whatever the next one is, and whoever set them."""
         return self._asked() == other._asked()
@@ -57,6 +60,8 @@ class Timer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether its runs go on with the chain of causes that sets it at `now`: what comes again within
         `CHAIN_SECONDS` is no new beginning.
         """
+        if self.new_chain:
+            return False
         if not self.cron:
             return self.due - now < CHAIN_SECONDS
         second = _following(self.cron, self.timezone, self.due)
