@@ -42,6 +42,11 @@ def test_while_the_store_is_full_only_those_from_outside_are_served() -> None:
     assert full.take() is None
 
 
+def test_a_full_store_keeps_nobody_out_for_ever() -> None:
+    full = lanes(*"Abcdefghijk", full=True)
+    assert "".join(str(full.take()) for _ in range(10)) == "bcdefghiaj"
+
+
 def test_a_bell_is_no_cause() -> None:
     rung = lanes(full=True)
     rung.add(AgentId("a"), doorbell(AgentId("a")))
