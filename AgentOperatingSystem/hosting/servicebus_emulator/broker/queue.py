@@ -14,7 +14,11 @@ from AgentOperatingSystem.hosting.servicebus_emulator.amqp.types import Long, Sy
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.intake import Sequence
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.records import Consumer, Lane, Lock, Message, State, World
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.shelf import Shelf
-from AgentOperatingSystem.hosting.servicebus_emulator.conditions import MessageLockLost, MessageNotFound
+from AgentOperatingSystem.hosting.servicebus_emulator.conditions import (
+    MessageLockLost,
+    MessageNotFound,
+    SessionLockLost,
+)
 from AgentOperatingSystem.hosting.servicebus_emulator.envelope import Envelope
 from AgentOperatingSystem.hosting.servicebus_emulator.settings import Holding
 
@@ -119,10 +123,11 @@ class Queue:
     # Settling
 
     def held(self, token: UUID) -> Message:
-        """The message under this lock. Raises `MessageLockLost`."""
+        """The message under this lock. Raises `MessageLockLost`, where there are sessions `SessionLockLost`."""
         message = self.locked.get(token)
         if message is None:
-            raise MessageLockLost(f"the lock {token} has expired, or its message was settled already")
+            lost = SessionLockLost if self.holding.requires_session else MessageLockLost
+            raise lost(f"the lock {token} has expired, or its message was settled already")
         return message
 
     def renew(self, token: UUID) -> int:
