@@ -126,4 +126,5 @@ async def _heads(door: Door, prefix: str, after: str, limit: int, system: bool) 
 
 def _view(door: Door, head: Head) -> AgentView:
     registered = any(kind.name == head.agent.name for kind in door.aos.registry.types())
-    return agent_view(head, running=door.aos.kernel.watch.is_running(head.agent), registered=registered)
+    held = door.aos.parts.switches.why(head.agent)
+    return agent_view(head, running=door.aos.kernel.watch.is_running(head.agent), registered=registered, held=held)

@@ -103,6 +103,8 @@ class AgentView(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     state: str
     reason: str
+    held: str
+    """Why its type or tenant is held; empty where neither is."""
     registered: bool
     version: int
     handled: int
@@ -219,7 +221,7 @@ def schedule_view(agent: AgentId, timer: Timer) -> ScheduleView:
     )
 
 
-def agent_view(head: Head, *, running: bool, registered: bool) -> AgentView:
+def agent_view(head: Head, *, running: bool, registered: bool, held: str) -> AgentView:
     """An agent's head. One without a version was never woken."""
     agent = head.agent
     return AgentView(
@@ -228,6 +230,7 @@ def agent_view(head: Head, *, running: bool, registered: bool) -> AgentView:
         key=agent.key,
         state=state_of(head if head.version else None, running=running),
         reason=head.reason,
+        held=held,
         registered=registered,
         version=head.version,
         handled=head.handled,

@@ -70,7 +70,7 @@ def outcome_lines(found: dict[str, Any]) -> dict[str, object]:
 
 def _agent_lines(found: dict[str, Any]) -> dict[str, object]:
     kind = found["type"] or {}
-    shown = {name: found[name] for name in ("agent", "state", "reason", "version", "handled", "backlog")}
+    shown = {name: found[name] for name in ("agent", "state", "reason", "held", "version", "handled", "backlog")}
     times = {
         name.replace("_", " "): moment(found[name])
         for name in ("created_at", "last_seen", "next_tick", "backoff_until")

@@ -29,6 +29,7 @@ async def test_a_type_is_paused_and_goes_on(client: httpx2.AsyncClient) -> None:
     assert waiting.status_code == 202
     (listed,) = (await client.get("/api/v1/switches")).json()["items"]
     assert (listed["type"], listed["reason"]) == ("counter", "maintenance")
+    assert (await client.get(COUNTER)).json()["held"] == "type counter is paused: maintenance"
     assert (await client.post("/api/v1/types/counter/resume")).json()["state"] == "active"
     again = await client.post(f"{COUNTER}/events", params={"wait": 10}, json={"id": "one"})
     assert again.json()["result"] == 1
