@@ -9,21 +9,12 @@ from typing import Any
 
 import msgspec
 
-from AgentOperatingSystem.agents.context import TOO_LONG, Collected, Limits
+from AgentOperatingSystem.agents.context import Collected, Limits
 from AgentOperatingSystem.agents.timers import TIMER, Timer
-from AgentOperatingSystem.errors import Quarantine
-from AgentOperatingSystem.events import (
-    TIME_MAX,
-    Event,
-    Message,
-    doorbell,
-    encode,
-    event_message,
-    publication_message,
-)
+from AgentOperatingSystem.events import TIME_MAX, Event, Message, doorbell, encode
 from AgentOperatingSystem.orchestration.cases import Case, with_sent
+from AgentOperatingSystem.orchestration.chains import messages_of
 from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, Rules, order_of
-from AgentOperatingSystem.orchestration.routes import share_credits
 from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head, Row, Status
 
 HELD = "its conversation waits for an answer"
@@ -393,39 +384,10 @@ class Work:
     def _outputs(self, cause: Event, events: list[Event], timers: Timers = ()) -> tuple[Message, ...]:
         """Messages of what was sent, with the cause's credits shared among them and the timers of its chain."""
         hurried = [timer for _, timer in timers if timer is not None and timer.is_hurried(self.now)] if timers else []
-        if not events and not hurried:
-            return ()
-        credits = cause.credits if cause.credits >= 0 else self._limits.credits_max
-        ticks = [timer for timer in hurried if not timer.request]
-        count = len(events) + len(ticks)
-        if count > credits:
-            raise Quarantine(f"credits exhausted: {count} events to send, {credits} credits left of the chain")
-        shares = share_credits(credits, count)
-        for output, share in zip([*events, *ticks], shares, strict=True):
-            msgspec.structs.force_setattr(output, "credits", share)  # it has not left yet: nobody else holds it
-        self._chain(cause, events, hurried)
-        return tuple([_message(event) for event in events])
-
-    def _chain(self, cause: Event, events: list[Event], hurried: list[Timer]) -> None:
-        """A timer is a hop, and one that comes again and again half of all hops, so that its runs cannot set more such
-        timers. Of a request and its time limit one alone is handled, with the same credits.
-        """
-        hops_max = self._limits.hops_max
-        requests = {event.correlation: event.credits for event in events}
-        for timer in hurried:
-            hops = cause.hops + 1 + (hops_max // 2 if timer.cron else 0)
-            if hops > hops_max:
-                raise Quarantine(TOO_LONG.format(hops_max))
-            msgspec.structs.force_setattr(timer, "hops", hops)
-            if timer.request:
-                msgspec.structs.force_setattr(timer, "credits", requests.get(timer.name, 0))
+        return messages_of(cause, events, hurried, self._limits)
 
     def _ring_for_backlog(self) -> None:
         """Whoever leaves blocking events behind sees to it that the agent wakes for them."""
         moves = self._control[0] in (Control.ACTIVE, Control.TERMINATED)
         if self._backlog > self._in_hand and moves and self._outage[0] <= self.now and not self.blocked:
             self.ring(0.0, "backlog")
-
-
-def _message(event: Event) -> Message:
-    return event_message(event) if event.agent is not None else publication_message(event)
