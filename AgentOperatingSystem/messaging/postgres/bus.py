@@ -21,6 +21,7 @@ from AgentOperatingSystem.ids import AgentId, is_of
 from AgentOperatingSystem.messaging.embedded import PUBLICATIONS
 from AgentOperatingSystem.messaging.ports import Turn
 from AgentOperatingSystem.messaging.postgres import queue
+from AgentOperatingSystem.messaging.postgres.alarm import Alarm
 from AgentOperatingSystem.messaging.postgres.callers import Callers
 from AgentOperatingSystem.messaging.postgres.doorbell import Doorbell
 from AgentOperatingSystem.messaging.watchers import Watchers
@@ -28,7 +29,6 @@ from AgentOperatingSystem.storage.postgres.database import Database
 from AgentOperatingSystem.storage.postgres.statements import OPEN_FENCE, Part, composed
 
 PATROL_SECONDS: Final = 1.0
-ALARM_SECONDS_MAX: Final = 86_400.0
 _event: Final = msgspec.json.Decoder(Event)
 _message: Final = msgspec.json.Decoder(Message)
 _log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class PostgresBus:
         self._unheld: set[str] = set()
         """Leases of this host that the last patrol found without a turn."""
         self._base = 0
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(clock, lambda: self._begin(self._promote()))
         self._doorbell = Doorbell(database, self.host, self._look_again)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -168,8 +168,7 @@ class PostgresBus:
             return
         self._closed = True
         self._news.set()
-        if self._alarm is not None:
-            self._alarm.cancel()
+        self._alarm.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -249,7 +248,7 @@ class PostgresBus:
         self._waiting += sum(message.due <= now for message in messages)
         for message in messages:
             if message.due > now:
-                self._ring_at(message.due)
+                self._alarm.at(message.due)
         self._look_again()
         self._tell_others()
 
@@ -309,12 +308,20 @@ class PostgresBus:
         if turn is None or set(turn.receipts).isdisjoint(receipts):
             return
         del self._held[agent]
-        rows = sorted((row for row in answer if len(row) > 1), key=lambda row: int(row[4]))
+        rows = self._following(answer)
         rang = self._settled_at.pop(agent, -1) != self._rings
         if rows and not self._closed:
             self._hand_out(rows)
         elif rang:
             self._look_again()  # something may have come for it while the lease was being given back
+
+    def _following(self, answer: Sequence[Any]) -> list[Any]:
+        """The rows of an agent's next turn, in order; where another host has to go on with it, that one is told."""
+        rows = [row for row in answer if len(row) > 1]
+        if any(row[1] is None for row in rows):
+            self._doorbell.ring()
+            return []
+        return sorted(rows, key=lambda row: int(row[4]))
 
     async def _again(self, turn: Turn) -> None:
         if self._held.get(turn.agent) is not turn:
@@ -329,24 +336,13 @@ class PostgresBus:
             await self.release(turn, PATROL_SECONDS)
             return
         self._held.pop(turn.agent, None)
+        rows = self._following(rows)
         if rows:
             self._hand_out(rows)
         else:
             self._look_again()
 
     # --- scheduled messages -----------------------------------------------------------------------------------------
-
-    def _ring_at(self, due: float) -> None:
-        loop = asyncio.get_running_loop()
-        when = loop.time() + min(max(0.0, due - self._clock.now()), ALARM_SECONDS_MAX)
-        if not self._closed and (self._alarm is None or when < self._alarm.when()):
-            if self._alarm is not None:
-                self._alarm.cancel()
-            self._alarm = loop.call_at(when, self._on_alarm)
-
-    def _on_alarm(self) -> None:
-        self._alarm = None
-        self._begin(self._promote())
 
     async def _promote(self) -> None:
         """What is due gets its place among what waits."""
@@ -358,7 +354,7 @@ class PostgresBus:
             return
         self._look_again()
         if found[0][0] is not None:
-            self._ring_at(found[0][0])
+            self._alarm.at(found[0][0])
 
     # --- hosts ------------------------------------------------------------------------------------------------------
 
@@ -385,7 +381,7 @@ class PostgresBus:
             await self._database.write(queue.BURY, (self.host,))
         await self._let_go(set(leases) - {agent.partition for agent in self._held})
         if due is not None:
-            self._ring_at(due)
+            self._alarm.at(due)
         self._ready += await self._callers.handled_elsewhere()
         self._look_again()
 

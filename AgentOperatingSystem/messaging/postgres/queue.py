@@ -65,8 +65,9 @@ BURY: Final = """WITH dead AS (DELETE FROM hosts WHERE id <> $1 AND until < cloc
 LEAVE: Final = """WITH gone AS (DELETE FROM hosts WHERE id = $1), free AS (DELETE FROM turns WHERE host = $1)
     UPDATE queue SET owner = '' WHERE owner = $1"""
 NEXT: Final = """SELECT q.agent, q.record, q.deliveries, q.crashes, q.seq
-    FROM kept k JOIN queue q ON q.id = ANY(k.holds) ORDER BY q.seq"""
-"""What a settled turn's agent has next, under the same lease."""
+      FROM kept k JOIN queue q ON q.id = ANY(k.holds)
+    UNION ALL SELECT agent, NULL, 0, 0, 0 FROM elsewhere WHERE NOT EXISTS (SELECT FROM kept)"""
+"""What a settled turn's agent has next, under the same lease; a row without record where another host has to go on."""
 
 
 def put(owner: str, messages: Sequence[Message], now: float) -> Part:
@@ -132,10 +133,13 @@ def turn_over(host: str, agent: str, receipts: Sequence[str], most: int) -> list
         AND {FENCED} AND EXISTS (SELECT FROM following) RETURNING holds"""
     released = f"""DELETE FROM turns WHERE agent = {{0}} AND host = {{1}} AND {FENCED}
         AND NOT EXISTS (SELECT FROM following)"""
+    elsewhere = """SELECT agent FROM queue WHERE agent = {0} AND due = 0 AND id <> ALL({1}::text[]) AND owner <> ''
+        AND owner <> {2} LIMIT 1"""
     return [
         Part("following", following, (agent, host, list(receipts), most)),
         Part("kept", kept, (agent, host)),
         Part("released", released, (agent, host)),
+        Part("elsewhere", elsewhere, (agent, list(receipts), host)),
     ]
 
 

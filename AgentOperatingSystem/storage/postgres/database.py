@@ -88,8 +88,12 @@ class Database:
             )
             async with self._pool.acquire() as connection:
                 await self._migrate(connection)
-        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, ValueError) as error:
+        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
             raise ConfigurationError(f"database_url: {error}") from None
+        except (ValueError, asyncpg.ClientConfigurationError):  # whose text may repeat a part of the password
+            raise ConfigurationError(
+                "database_url: is not understood; special characters of a password are written as %40 for @ and the like"
+            ) from None
         except asyncpg.InsufficientPrivilegeError as error:
             raise ConfigurationError(f"database_url: its user may not make the schema {self.schema}: {error}") from None
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:

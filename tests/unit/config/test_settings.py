@@ -140,6 +140,9 @@ def test_unknown_keys_are_refused_in_every_layer(bare: Path, monkeypatch: pytest
         ("servicebus_connection_string", "Endpoint=https://x/;SharedAccessKey=hunter2hunter2", "Endpoint=sb://"),
         ("servicebus_connection_string", "Endpoint=sb://;SharedAccessKey=hunter2hunter2", "Endpoint=sb://"),
         ("servicebus_connection_string", "Endpoint=sb://desk/;SharedAccessKey=hunter2hunter2", "SharedAccessKeyName="),
+        ("database_url", "mysql://desk:hunter2@db/aos", "postgresql://user"),
+        ("database_url", "postgresql://desk:hunter2@db", "postgresql://user"),
+        ("database_url", "postgresql://desk:hunter2@db:port/aos", "postgresql://user"),
         ("token", "hunter2", "at least 8"),
         ("token", "hunter2 hunter2", "printable ASCII"),
         ("github_webhook_secret", "hunter2\nhunter2", "printable ASCII"),
@@ -176,10 +179,13 @@ def test_the_documented_shapes_of_connection_strings_are_taken(setting: str, tex
 
 def test_secrets_appear_nowhere_but_in_secret_values() -> None:
     config = AOSConfig(
-        storage_connection_string=STORAGE, servicebus_connection_string=SERVICE_BUS, token="tok-en-tok-en"
+        storage_connection_string=STORAGE,
+        servicebus_connection_string=SERVICE_BUS,
+        token="tok-en-tok-en",
+        database_url="postgresql://desk:pass%40word@db/aos",
     )
     shown = f"{config!r} {config} {list(config.describe())} {config.model_dump()}"
-    for secret in ("c2VjcmV0LWtleQ==", "bXktc2VjcmV0", "tok-en-tok-en"):
+    for secret in ("c2VjcmV0LWtleQ==", "bXktc2VjcmV0", "tok-en-tok-en", "pass%40word", "pass@word"):
         assert secret not in shown
         assert secret in config.secret_values()
     assert {STORAGE, SERVICE_BUS} < config.secret_values()
