@@ -44,9 +44,9 @@ def together(reports: list[Report]) -> Report:
         whole["applied_twice"] += report["applied_twice"]
         whole["stuck"] += report["stuck"]
         whole["kills"] += report.get("kills", 0)
-        for name in ("in_doubt", "answers_paid_twice", "plain_autogen"):
+        for name in ("in_doubt", "answers_paid_twice", "plain_autogen", "done"):
             if name in report:
-                whole[name] = report[name]  # type: ignore[literal-required]  # of the refunds alone
+                whole[name] = report[name]
         failures += report.get("failures", [])
         kinds.update(report["by_kind"])
     whole["hash"] = ":".join(report["hash"] for report in reports)

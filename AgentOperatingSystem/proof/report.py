@@ -34,5 +34,7 @@ class Report(TypedDict):
     answers_paid_twice: NotRequired[int]
     """Calls of a model that were made again although their answer was recorded."""
     plain_autogen: NotRequired[Plain]
+    done: NotRequired[dict[str, int]]
+    """How many steps were recorded, models and tools called, verdicts given, in worlds whose agents make steps."""
     failures: NotRequired[list[str]]
     """One line for each thing that was found wrong, with the command that shows it again; absent where all is well."""

@@ -1,10 +1,16 @@
-"""The test of the test: nine ways to break the protocol are caught within a few seeds that the real one passes."""
+"""The test of the test: ways to break the protocol, and the journal, are caught within a few seeds that the real ones
+pass.
+"""
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from AgentOperatingSystem.proof.simulator.simulation import simulate
 from AgentOperatingSystem.proof.simulator.world import Build
 from tests.simulation.mutants import MUTANTS
+from tests.simulation.step_mutants import MUTANTS as STEP_MUTANTS
 
 SEEDS = range(6)
 
@@ -22,3 +28,22 @@ def test_a_mutant_is_caught(mutant: str) -> None:
 
 def test_there_are_nine() -> None:
     assert len(MUTANTS) == 9
+
+
+STEP_SEEDS = (0, 2, 4, 5, 6, 31)
+
+
+@pytest.mark.parametrize("seed", STEP_SEEDS)
+def test_the_real_journal_passes(seed: int) -> None:
+    assert simulate(seed, steps=True).verdict.all() == []
+
+
+@pytest.mark.parametrize("break_it", STEP_MUTANTS)
+def test_a_broken_journal_is_caught(break_it: Callable[[pytest.MonkeyPatch], Build], monkeypatch: Any) -> None:
+    build = break_it(monkeypatch)
+    caught = (seed for seed in STEP_SEEDS if simulate(seed, build, steps=True).verdict.all())
+    assert next(caught, None) is not None
+
+
+def test_each_way_to_break_the_journal_is_another() -> None:
+    assert len({each.__name__ for each in STEP_MUTANTS}) == len(STEP_MUTANTS) >= 9

@@ -13,9 +13,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the world's log and what its judge found; 1 where that is anything."""
     parser = argparse.ArgumentParser(prog="simulator", description="Run the world of one seed again and show its log.")
     parser.add_argument("seed", type=int)
+    parser.add_argument("--steps", action="store_true", help="the world of the seed whose agents make steps")
     parser.add_argument("--quiet", action="store_true", help="only what was found wrong")
     chosen = parser.parse_args(arguments)
-    outcome = simulate(chosen.seed, keep=0 if chosen.quiet else KEEP)
+    outcome = simulate(chosen.seed, keep=0 if chosen.quiet else KEEP, steps=chosen.steps)
     found = outcome.verdict.all()
     for line in (*outcome.lines, *found):
         sys.stdout.write(f"{line}\n")

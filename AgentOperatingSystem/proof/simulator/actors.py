@@ -27,7 +27,7 @@ class Crash(Exception):
     """What broken agent code raises."""
 
 
-_FAILURES: Final = {
+_FAILURES: Final[dict[str, type[Exception]]] = {
     "retryable": Retryable,
     "unavailable": Unavailable,
     "terminal": Terminal,
@@ -49,9 +49,12 @@ class Actor(BaseAgent):
             answers = self.state.setdefault("answers", {})
             answers[event.correlation] = answers.get(event.correlation, 0) + 1
             return None
-        for action in actions_of(event):
-            await getattr(self, f"_{action[0]}")(context, *action[1:])
+        await self._do(context, actions_of(event))
         return len(ledger)
+
+    async def _do(self, context: Context, actions: list[Action]) -> None:
+        for action in actions:
+            await getattr(self, f"_{action[0]}")(context, *action[1:])
 
     async def _send(self, context: Context, to: str, actions: list[Action], after_seconds: float = 0.0) -> None:
         await context.send(to, {"do": actions}, after_seconds=after_seconds)
@@ -80,7 +83,7 @@ class Actor(BaseAgent):
 
     async def _fail(self, context: Context, how: str, until: float) -> None:
         if context.now() < until:
-            raise _FAILURES[how](f"on purpose, until {until}")
+            raise failed(how, until)
 
     async def _hang(self, context: Context, until: float) -> None:
         await asyncio.sleep(HANG_SECONDS if context.now() < until else 0.0)
@@ -136,12 +139,18 @@ class Desk(Actor):
 KINDS: Final = (Actor, Strict, Fragile, Stubborn, Listener, Desk)
 
 
-def registry() -> Registry:
-    """All of them, registered."""
+def registry(*others: type[Actor]) -> Registry:
+    """All of them, registered, and `others`."""
     made = Registry()
-    for kind in KINDS:
+    kinds: tuple[type[Actor], ...] = (*KINDS, *others)
+    for kind in kinds:
         made.register(kind)
     return made
+
+
+def failed(how: str, until: float) -> Exception:
+    """What a handler raises that is to fail until a time."""
+    return _FAILURES[how](f"on purpose, until {until}")
 
 
 def actions_of(event: Event) -> list[Action]:

@@ -8,15 +8,18 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
-from AgentOperatingSystem.errors import AgentTerminated, Conflict, IllegalTransition, StoreUnavailable
+from AgentOperatingSystem.errors import AgentTerminated, Conflict, IllegalTransition, StoreUnavailable, UnknownEvent
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.orchestration.cancelling import CancelDesk
+from AgentOperatingSystem.orchestration.effects import EffectsDesk
 from AgentOperatingSystem.orchestration.lifecycle import Lifecycle
 from AgentOperatingSystem.orchestration.mailroom import Mailroom
 from AgentOperatingSystem.orchestration.quarantine import QuarantineDesk
 from AgentOperatingSystem.proof.simulator.actors import Action
 from AgentOperatingSystem.proof.simulator.host import Host, HostDied
-from AgentOperatingSystem.proof.simulator.program import CLOCK, EPOCH, Step
+from AgentOperatingSystem.proof.simulator.plan import CLOCK, EPOCH
+from AgentOperatingSystem.proof.simulator.program import Step
 from AgentOperatingSystem.storage.records import EventRow
 
 PROCESS_SECONDS = 5.0
@@ -35,6 +38,10 @@ class Doors(Protocol):
     def lifecycle(self) -> Lifecycle: ...
     @property
     def quarantine(self) -> QuarantineDesk: ...
+    @property
+    def cancels(self) -> CancelDesk: ...
+    @property
+    def effects(self) -> EffectsDesk: ...
 
 
 class Log:
@@ -50,6 +57,8 @@ class Log:
         """Event keys by client and agent, in the order that the client can count on."""
         self.answers: dict[str, EventRow] = {}
         """Rows that a waiting client was given, by event key."""
+        self.cancelled: dict[str, AgentId] = {}
+        """Keys of events whose cancelling was confirmed, and their agents."""
 
 
 class Outside:
@@ -67,6 +76,8 @@ class Outside:
                 await self._event(step, source)
             elif step.what == "publish":
                 await self._publish(step, source)
+            elif step.what == "cancel":
+                await self._cancel(step)
             else:
                 await self.control(AgentId.parse(step.to), step.what)
 
@@ -109,6 +120,7 @@ class Outside:
             priority=step.priority,
             due=due,
             time=EPOCH + step.at,
+            conversation=step.conversation,
         )
         try:
             row = await self.ask(lambda doors: _offer(doors, event, waits=step.what == "process"))
@@ -120,6 +132,13 @@ class Outside:
             self._log.plain.setdefault((source, step.to), []).append(event.key)
         if row is not None:
             self._log.answers[event.key] = row
+
+    async def _cancel(self, step: Step) -> None:
+        """What has ended, or was never heard of, cannot be cancelled: that is an answer too."""
+        agent = AgentId.parse(step.to)
+        with contextlib.suppress(IllegalTransition, UnknownEvent):
+            row = await self.ask(lambda doors: doors.cancels.cancel(agent, step.source, step.id))
+            self._log.cancelled[row.key] = agent
 
     async def _publish(self, step: Step, source: str) -> None:
         event = Event(

@@ -23,11 +23,15 @@ class Journal:
 
     def write(self, *words: object) -> None:
         """One line, with the virtual time before it."""
-        line = f"{asyncio.get_running_loop().time():.6f} {' '.join(map(str, words))}"
+        line = f"{self.now():.6f} {' '.join(map(str, words))}"
         self._hash.update(line.encode())
         if self._keep:
             self.lines.append(line)
             del self.lines[: -self._keep]
+
+    def now(self) -> float:
+        """Virtual seconds since the world began."""
+        return asyncio.get_running_loop().time()
 
     def digest(self) -> str:
         """The hash over all lines so far."""

@@ -108,6 +108,16 @@ class Host:
             await self._delay(kind, self._faults.rng.uniform(0.1, 40.0))
         return taken
 
+    async def labour(self, operation: str, seconds: float) -> None:
+        """Time that a handler spends in a model, a tool or a function; the host can crash or stand still meanwhile."""
+        await self._pass(self._faults.rng.random() * seconds)
+        kind = self._faults.at_operation(operation, self.number)
+        if kind in ("crash", "freeze", "slow"):
+            self._faults.struck(kind, operation, self)
+            if kind == "crash":
+                self.crash()
+            await self._delay(kind, self._faults.rng.uniform(0.1, 90.0))
+
     async def _struck(self, kind: str, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         rng = self._faults.rng
         if kind in ("failed", "blackout"):
@@ -150,6 +160,13 @@ class Host:
             await self._pass(left)
         if not self.alive:
             raise asyncio.CancelledError
+
+
+def here() -> Host:
+    """The host that the current task belongs to."""
+    host = _owner.get()
+    assert host is not None
+    return host
 
 
 def owned_tasks(

@@ -11,11 +11,14 @@ from typing import Any
 
 import msgspec
 
+from AgentOperatingSystem.agents.steps import Step
 from AgentOperatingSystem.events import Event, matches
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.registry import Registry
 from AgentOperatingSystem.orchestration.routes import copies
+from AgentOperatingSystem.orchestration.waits import answers_a_wait
 from AgentOperatingSystem.proof.simulator.actors import actions_of, children
+from AgentOperatingSystem.proof.simulator.thinkers import asked
 from AgentOperatingSystem.storage.records import Control, EventRow, Head, Status
 
 
@@ -27,6 +30,8 @@ class Final(msgspec.Struct, frozen=True):
     rows: dict[str, EventRow]
     """By event key."""
     memory: dict[str, Any]
+    steps: dict[str, list[Step]] = {}
+    """By event key."""
 
 
 class Verdict(msgspec.Struct):
@@ -94,7 +99,10 @@ class Judge:
             return
         if row.status is Status.PARKED:
             self.verdict.stuck.append(f"{agent} {event.source} {event.id}: parked, {row.reason}")
-        self._applied(agent, row)
+        if not answers_a_wait(row.event):
+            self._applied(agent, row)
+        questions = asked(row.event, self.finals[agent].steps.get(row.key, []))
+        self._open.extend(child for child in questions if row.status is Status.DONE or self._row(child) is not None)
         if row.status is Status.DONE:
             self._caused(row, publications)
 

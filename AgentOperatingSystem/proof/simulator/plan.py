@@ -9,6 +9,10 @@ from typing import Final
 
 import msgspec
 
+from AgentOperatingSystem.clock import LoopClock
+
+EPOCH: Final = 1_767_225_600.0
+CLOCK: Final = LoopClock(EPOCH)
 OPERATION_KINDS: Final = ("crash", "failed", "timed_out", "slow", "freeze")
 """What can befall one operation of a host on the store, the blobs or the broker; a commit can lose a race besides."""
 TURN_KINDS: Final = ("lost_lock", "duplicate", "reorder")
@@ -50,10 +54,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     turn_events_max: int
     warm_agents_max: int
     inline_bytes_max: int
+    steps: bool = False
+    """Whether the world's agents make steps."""
+    turn_deadline_seconds: float = 80.0
 
 
-def plan_for(seed: int) -> Plan:
-    """The world of a seed."""
+def plan_for(seed: int, *, steps: bool = False) -> Plan:
+    """The world of a seed; there are two of each, one of them with steps."""
     rng = Random(f"plan:{seed}")
     ordered = rng.random() < 0.6
     faults_end = rng.uniform(200.0, 1500.0)
@@ -73,6 +80,8 @@ def plan_for(seed: int) -> Plan:
         turn_events_max=rng.choice((1, 3, 8, 64)),
         warm_agents_max=rng.choice((0, 1, 3, 100)),
         inline_bytes_max=rng.choice((64, 1024, 65_536)),
+        steps=steps,
+        turn_deadline_seconds=rng.choice((2.0, 20.0, 80.0)),
     )
 
 

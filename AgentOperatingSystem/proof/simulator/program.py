@@ -10,12 +10,10 @@ from typing import Final
 
 import msgspec
 
-from AgentOperatingSystem.clock import LoopClock
 from AgentOperatingSystem.proof.simulator.actors import Action
-from AgentOperatingSystem.proof.simulator.plan import Plan
+from AgentOperatingSystem.proof.simulator.plan import EPOCH, Plan
+from AgentOperatingSystem.proof.simulator.program_steps import CONVERSATIONS, StepWriter
 
-EPOCH: Final = 1_767_225_600.0
-CLOCK: Final = LoopClock(EPOCH)
 TOPICS: Final = ("news.one", "news.two")
 _FAILURES: Final = ("retryable", "retryable", "crash", "crash", "unavailable", "terminal", "quarantine")
 _CONTROLS: Final = (("pause", "resume"), ("stop", "start"), ("pause", "resume"), ("pause", "stop", "start"))
@@ -26,13 +24,16 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     at: float
     what: str
-    """`accept`, `process`, `publish`, or a control action."""
+    """`accept`, `process`, `publish`, `cancel`, or a control action."""
     to: str
     """An agent, or a topic."""
     id: str = ""
     actions: list[Action] = []
     priority: int = 0
     after_seconds: float = 0.0
+    conversation: str = ""
+    source: str = ""
+    """Whose event it is about."""
 
     @property
     def is_plain(self) -> bool:
@@ -52,6 +53,8 @@ def program_for(plan: Plan) -> Program:
     writer = _Writer(plan)
     clients = tuple(writer.client(number) for number in range(writer.rng.randint(1, 4)))
     operators = tuple(writer.operator() for _ in range(writer.rng.randint(0, 3)))
+    if plan.steps:
+        operators += tuple(writer.canceller(steps) for steps in clients)
     return Program(clients, operators)
 
 
@@ -63,8 +66,12 @@ class _Writer:
         self._end = rng.uniform(20.0, 200.0)
         actors = [f"actor/{key}" for key in range(rng.randint(1, 4))]
         others = ["strict", "strict/s", "fragile", "stubborn", "listener", "desk/news.one"]
+        self._steps = StepWriter(rng, EPOCH) if plan.steps else None
         self._agents = [*actors, *(other for other in others if rng.random() < 0.6)]
+        if self._steps is not None:
+            self._agents = self._steps.agents
         self._names = count()
+        self._cancels = rng.choice((0.0, 0.05, 0.2)) if plan.steps else 0.0
         self._storms = rng.choice((0, 0, 1, 2))
         self._crons = rng.choice((0, 0, 0, 1, 2))
         self._mood = {"fail": rng.random() * 0.5, "talk": rng.random(), "time": rng.random() * 0.5}
@@ -90,9 +97,21 @@ class _Writer:
             at += rng.choice((0.1, 1.0, 20.0)) * rng.random()
         return tuple(steps)
 
+    def canceller(self, client: tuple[Step, ...]) -> tuple[Step, ...]:
+        """Cancels a few of what a client has sent, sooner or later."""
+        rng, steps = self.rng, []
+        for step in client:
+            if step.what != "publish" and rng.random() < self._cancels:
+                at = step.at + rng.choice((0.5, 5.0, 60.0, 600.0)) * rng.random()
+                source = int(step.id[1:].partition("-")[0])
+                steps.append(Step(at=at, what="cancel", to=step.to, id=step.id, source=f"client/{source}"))
+        return tuple(sorted(steps, key=lambda step: step.at))
+
     def _step(self, at: float, client: int, to: str, depth: int) -> Step:
         rng = self.rng
         name = f"c{client}-{next(self._names)}"
+        if self._steps is not None:
+            return self._with_steps(self._steps, at, name, to)
         actions = list(self._actions(at, depth))
         if rng.random() < 0.1:
             return Step(at=at, what="publish", to=rng.choice(TOPICS), id=name, actions=actions)
@@ -104,6 +123,17 @@ class _Writer:
             actions=actions,
             priority=rng.randint(1, 9) if rng.random() < 0.1 else 0,
             after_seconds=rng.uniform(0.5, 30.0) if rng.random() < 0.1 else 0.0,
+        )
+
+    def _with_steps(self, steps: StepWriter, at: float, name: str, to: str) -> Step:
+        rng = self.rng
+        return Step(
+            at=at,
+            what="process" if rng.random() < 0.1 else "accept",
+            to=to,
+            id=name,
+            actions=steps.actions(at, to),
+            conversation=rng.choice(CONVERSATIONS),
         )
 
     def _actions(self, at: float, depth: int) -> Iterator[Action]:

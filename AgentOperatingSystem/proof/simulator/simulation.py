@@ -13,24 +13,29 @@ from typing import Any
 
 import msgspec
 
+from AgentOperatingSystem.agents.steps import Step
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.proof.simulator.client import Outside
 from AgentOperatingSystem.proof.simulator.faults import Journal
 from AgentOperatingSystem.proof.simulator.judge import Final, Judge, Verdict
 from AgentOperatingSystem.proof.simulator.judge_order import disorders
+from AgentOperatingSystem.proof.simulator.judge_steps import step_faults
 from AgentOperatingSystem.proof.simulator.judge_time import timer_faults
-from AgentOperatingSystem.proof.simulator.plan import plan_for
-from AgentOperatingSystem.proof.simulator.program import CLOCK, program_for
+from AgentOperatingSystem.proof.simulator.person import Person
+from AgentOperatingSystem.proof.simulator.plan import CLOCK, Plan, plan_for
+from AgentOperatingSystem.proof.simulator.program import program_for
 from AgentOperatingSystem.proof.simulator.virtual_loop import run_virtual
 from AgentOperatingSystem.proof.simulator.world import Build, World
-from AgentOperatingSystem.storage.records import Control, Status
+from AgentOperatingSystem.storage.records import STEP, Control, Status
 
 QUIET_SECONDS = 500.0
 """How long everything may take to end after the last fault: a hanging handler is stopped after 100 s, twice."""
+QUIET_TIMES = 20
 CANCELLED_SECONDS = 130.0
 """Beyond the next run of every schedule: no bell is left."""
 _AWAKE = {Control.PAUSED: "resume", Control.STOPPED: "start"}
 _decode = msgspec.json.decode
+_step = msgspec.json.Decoder(Step)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -43,6 +48,8 @@ class Outcome(msgspec.Struct, frozen=True):
     digest: str
     lines: list[str] = []
     """The last lines of the log, where they were asked for."""
+    seen: dict[str, int] = {}
+    """How much of what was done, in a world with steps."""
 
     @property
     def faults(self) -> int:
@@ -50,27 +57,33 @@ class Outcome(msgspec.Struct, frozen=True):
         return sum(self.counts.values())
 
 
-def simulate(seed: int, build: Build | None = None, keep: int = 0) -> Outcome:
+def simulate(seed: int, build: Build | None = None, keep: int = 0, *, steps: bool = False) -> Outcome:
     """Runs the world of a seed. The same seed and code give the same outcome, hash included."""
     with _errors_heard() as errors:
-        outcome = run_virtual(_simulate(seed, build or Build(), Journal(keep)))
+        outcome = run_virtual(_simulate(plan_for(seed, steps=steps), build or Build(), Journal(keep)))
     outcome.verdict.other += [f"the system itself failed: {error}" for error in errors]
     return outcome
 
 
-async def _simulate(seed: int, build: Build, journal: Journal) -> Outcome:
-    world = World(plan_for(seed), build, journal)
+async def _simulate(plan: Plan, build: Build, journal: Journal) -> Outcome:
+    world = World(plan, build, journal)
     world.open()
     verdict = Verdict()
+    person = Person(Outside(world.doors, world.log), world.outside, plan.seed)
+    looking = asyncio.create_task(person.run() if plan.steps else asyncio.sleep(0))
     try:
         await _faults(world, verdict)
         await _stuck(world, verdict)
         await _person(world)
     except TimeoutError:
         verdict.stuck.append("a client was never told that its event is accepted")
+    looking.cancel()
     world.close()
     await _judge(world, verdict)
-    return Outcome(seed, world.faults.counts, verdict, journal.digest(), journal.lines)
+    seen = dict(world.outside.counts) | {"steps": world.outside.steps, "in doubt": world.seen.steps.in_doubt}
+    seen |= {"verdicts": person.decided, "cancelled": len(world.log.cancelled)}
+    seen = seen if plan.steps else {}
+    return Outcome(plan.seed, world.faults.counts, verdict, journal.digest(), journal.lines, seen)
 
 
 # --- what happens -----------------------------------------------------------------------------------------
@@ -87,7 +100,16 @@ async def _faults(world: World, verdict: Verdict) -> None:
     world.faults.active = False
     world.journal.write("no more faults")
     await asyncio.wait_for(asyncio.gather(*tasks), QUIET_SECONDS)
-    await asyncio.sleep(QUIET_SECONDS)
+    await _quiet(world)
+
+
+async def _quiet(world: World) -> None:
+    """Everything may come to its end; where steps are made, for as long as anything does."""
+    for _ in range(QUIET_TIMES if world.plan.steps else 1):
+        ended = world.seen.ended
+        await asyncio.sleep(QUIET_SECONDS)
+        if ended == world.seen.ended:
+            return
 
 
 async def _stuck(world: World, verdict: Verdict) -> None:
@@ -108,7 +130,7 @@ async def _person(world: World) -> None:
         for row in final.rows.values():
             if row.status is Status.QUARANTINED:
                 await _decide(outside, rng, agent, row.key)
-    await asyncio.sleep(QUIET_SECONDS)
+    await _quiet(world)
     await _wake_all(world, outside)
     for agent, final in (await _finals(world)).items():
         for name in final.state.get("crons", {}):
@@ -147,8 +169,18 @@ async def _finals(world: World) -> dict[AgentId, Final]:
             await _state(world, head.agent),
             {row.key: row for row in rows},
             {row.name: _decode(row.value) for row in memory if row.value is not None},
+            await _steps(world, head.agent),
         )
     return finals
+
+
+async def _steps(world: World, agent: AgentId) -> dict[str, list[Step]]:
+    """The steps that are kept of an agent, by event key."""
+    found: dict[str, list[Step]] = {}
+    for row in (await world.store.rows(agent, STEP, limit=100_000)).items:
+        if row.value is not None:
+            found.setdefault(row.name.partition("/")[0], []).append(_step.decode(row.value))
+    return found
 
 
 async def _state(world: World, agent: AgentId) -> dict[str, Any]:
@@ -167,7 +199,11 @@ async def _judge(world: World, verdict: Verdict) -> None:
     for agent, final in finals.items():
         for kind, what in timer_faults(agent, final):
             (verdict.lost if kind == "lost" else verdict.applied_twice).append(what)
-    if world.plan.ordered:
+        for kind, what in step_faults(agent, final, world.outside) if world.plan.steps else ():
+            getattr(verdict, kind).append(what)
+    verdict.other += world.outside.violations + seen.steps.violations
+    verdict.other += _cancelled_in_vain(world, finals)
+    if world.plan.ordered and not world.plan.steps:
         strict = [kind.name for kind in world.registry.types() if kind.strict]
         verdict.other += disorders(log.plain, finals, seen.attempts, strict)
     verdict.other += seen.violations
@@ -175,6 +211,14 @@ async def _judge(world: World, verdict: Verdict) -> None:
     verdict.other += _wrong_answers(world, finals)
     if world.broker.bus.pending():
         verdict.stuck.append(f"{world.broker.bus.pending()} messages are left in the broker")
+
+
+def _cancelled_in_vain(world: World, finals: dict[AgentId, Final]) -> Iterator[str]:
+    """What somebody was told is cancelled stays so."""
+    for key, agent in world.log.cancelled.items():
+        row = finals[agent].rows.get(key)
+        if row is None or row.status is not Status.CANCELLED:
+            yield f"cancelled: {agent} {key} was cancelled, and is {row.status if row else 'gone'}"
 
 
 def _wrong_answers(world: World, finals: dict[AgentId, Final]) -> Iterator[str]:

@@ -13,7 +13,9 @@ from AgentOperatingSystem.agents.context import Limits
 from AgentOperatingSystem.clock import LoopClock
 from AgentOperatingSystem.messaging.memory import MemoryBus
 from AgentOperatingSystem.messaging.ports import MessageBus
+from AgentOperatingSystem.orchestration.cancelling import CancelDesk
 from AgentOperatingSystem.orchestration.decisions import Rules
+from AgentOperatingSystem.orchestration.effects import EffectsDesk
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.lifecycle import Lifecycle
 from AgentOperatingSystem.orchestration.mailroom import Mailroom
@@ -27,9 +29,11 @@ from AgentOperatingSystem.proof.simulator.client import Log
 from AgentOperatingSystem.proof.simulator.faults import Faults, Journal
 from AgentOperatingSystem.proof.simulator.host import Host, owned_tasks
 from AgentOperatingSystem.proof.simulator.observed import Observations, ObservedStore
-from AgentOperatingSystem.proof.simulator.plan import Plan
-from AgentOperatingSystem.proof.simulator.program import CLOCK, EPOCH
+from AgentOperatingSystem.proof.simulator.observed_steps import StepWatch
+from AgentOperatingSystem.proof.simulator.outside_world import OutsideWorld, outside_world
+from AgentOperatingSystem.proof.simulator.plan import CLOCK, EPOCH, Plan
 from AgentOperatingSystem.proof.simulator.surroundings import HostBlobs, HostBus, HostStore
+from AgentOperatingSystem.proof.simulator.thinkers import THINKERS
 from AgentOperatingSystem.storage.memory import MemoryBlobStore
 from AgentOperatingSystem.storage.ports import AgentStore
 
@@ -56,6 +60,8 @@ class Life:
         self.mailroom = Mailroom(parts, kernel, (), DEDUPE_SECONDS)
         self.lifecycle = Lifecycle(parts, kernel)
         self.quarantine = QuarantineDesk(parts, kernel, self.mailroom)
+        self.cancels = CancelDesk(parts, kernel)
+        self.effects = EffectsDesk(parts, kernel)
         self.pump = Pump(kernel, parts.bus, 8)
 
 
@@ -66,8 +72,10 @@ class World:
         self.plan = plan
         self.journal = journal
         self.faults = Faults(plan, journal)
-        self.seen = Observations(journal)
-        self.registry = registry()
+        self.outside = OutsideWorld(journal, plan.seed)
+        self.registry = registry(*(THINKERS if plan.steps else ()))
+        watch = StepWatch(self.outside, self.registry, plan.skew_seconds, RULES.clock_skew_seconds)
+        self.seen = Observations(journal, watch)
         self.log = Log()
         self.store = build.store(self.seen)
         self.blobs = MemoryBlobStore(CLOCK)
@@ -93,6 +101,7 @@ class World:
         """Starts the broker and the hosts."""
         asyncio.get_running_loop().set_task_factory(owned_tasks)
         observations.set(self.seen)
+        outside_world.set(self.outside)
         self._tasks.append(asyncio.create_task(self.broker.run()))
         for number in range(self.plan.hosts):
             self._start(number)
@@ -135,7 +144,9 @@ class World:
             registry=self.registry,
             clock=LoopClock(EPOCH + self._rng.uniform(-plan.skew_seconds, plan.skew_seconds)),
             jitter=self._rng.random,
-            rules=msgspec.structs.replace(RULES, turn_events_max=plan.turn_events_max),
+            rules=msgspec.structs.replace(
+                RULES, turn_events_max=plan.turn_events_max, turn_deadline_seconds=plan.turn_deadline_seconds
+            ),
             limits=LIMITS,
             warm_agents_max=plan.warm_agents_max,
             inline_bytes_max=plan.inline_bytes_max,
