@@ -92,4 +92,4 @@ async def _ended(aos: FusedSystem, number: int) -> EventRow:
         if row is not None and (row.status in ENDS or row.status is Status.IN_DOUBT):
             return row
         await aos.clock.sleep(0.002)
-    raise AssertionError(f"order {number} did not end: {row}")
+    raise AssertionError(f"order {number} did not end")

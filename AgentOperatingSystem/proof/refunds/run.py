@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from AgentOperatingSystem.agents.steps import Step, StepKind, StepStatus
-from AgentOperatingSystem.events import event_key
+from AgentOperatingSystem.ids import event_key
 from AgentOperatingSystem.proof.refunds.office import TOOLS, Ledger
 from AgentOperatingSystem.proof.refunds.plain import run_plain
 from AgentOperatingSystem.proof.refunds.processes import forked
