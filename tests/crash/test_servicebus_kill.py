@@ -23,7 +23,7 @@ CONFIG = """{
     {"Name": "kept", "Properties": {"RequiresSession": true, "RequiresDuplicateDetection": true}}
   ]}]}
 }"""
-KILLS = 3
+KILLS = 2
 
 
 @asynccontextmanager
@@ -84,7 +84,7 @@ async def test_kills_lose_nothing_and_bring_nothing_back(tmp_path: Path) -> None
                 asyncio.create_task(send_until_it_dies(client, accepted, life)),
                 asyncio.create_task(complete_until_it_dies(client, tried, completed)),
             ]
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(1.0 + 0.3 * life)
             process.kill()
             await asyncio.gather(*tasks)
         del client, tasks
@@ -106,6 +106,6 @@ async def rest(folder: Path) -> AsyncIterator[str]:
         ServiceBusClient.from_connection_string(connection, retry_total=0) as client,
         client.get_queue_receiver("kept", session_id="s", receive_mode="receiveanddelete") as receiver,
     ):
-        while found := await receiver.receive_messages(500, max_wait_time=0.5):
+        while found := await receiver.receive_messages(500, max_wait_time=0.3):
             for each in found:
                 yield str(each)

@@ -1,5 +1,7 @@
 """Topics and their subscriptions, asked by the vendor's SDK over loopback."""
 
+import asyncio
+
 from azure.servicebus import ServiceBusMessage
 
 from tests.servicebus import Desk, received, texts
@@ -8,7 +10,9 @@ from tests.servicebus import Desk, received, texts
 async def test_each_subscription_gets_what_its_rules_say() -> None:
     async with Desk.opened() as desk:
         sender = await desk.sender("events")
-        every, orders, dear = [await desk.receiver(f"events/{name}") for name in ("all", "orders", "dear")]
+        every, orders, dear = await asyncio.gather(
+            *(desk.receiver(f"events/{name}") for name in ("all", "orders", "dear"))
+        )
         await sender.send_messages(
             [
                 ServiceBusMessage("cheap", subject="order", application_properties={"n": 1, "price": 5}),
