@@ -59,9 +59,8 @@ def start() -> Server:
     options = [f"--username={USER}", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", f"--pgdata={data}"]
     subprocess.run([_program("initdb"), *options], check=True, stdout=subprocess.DEVNULL, cwd=home, **user)
     port = _free_port()
-    process = launch(data, port)
-    atexit.register(_end, process, home)
-    return Server(port, data, process)
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return Server(port, data, launch(data, port))
 
 
 def launch(data: Path, port: int) -> "subprocess.Popen[bytes]":
@@ -71,6 +70,7 @@ def launch(data: Path, port: int) -> "subprocess.Popen[bytes]":
     log = (data.parent / "log").open("ab")
     process = subprocess.Popen(command, stdout=log, stderr=log, cwd=data.parent, **_user())
     log.close()
+    atexit.register(_end, process)
     deadline = time.monotonic() + READY_SECONDS_MAX
     while not _answers(port):
         if process.poll() is not None or time.monotonic() > deadline:
@@ -138,8 +138,7 @@ def _answers(port: int) -> bool:
     return subprocess.run(command, check=False).returncode == 0
 
 
-def _end(process: "subprocess.Popen[bytes]", home: Path) -> None:
+def _end(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGQUIT)  # at once, without a last checkpoint: nobody reads these files again
     process.wait()
-    shutil.rmtree(home, ignore_errors=True)

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from AgentOperatingSystem.errors import Conflict, Duplicate
+from AgentOperatingSystem.errors import Conflict, Duplicate, StoreUnavailable
 from AgentOperatingSystem.storage.postgres.database import Database, Interrupted, NotUnique, pause
 from AgentOperatingSystem.storage.postgres.statements import FENCED, Part, composed
 from AgentOperatingSystem.storage.records import Change, EventRow, Head, Row
@@ -119,6 +119,10 @@ class Submission:
             ARRAY(SELECT key FROM events WHERE agent = $1 AND key = ANY($2::text[]))"""
         version, known = (await self.database.read(sql, agent.partition, keys))[0]
         etag = "" if version is None else str(version)
+        if etag != change.etag and self.doubtful and not keys and not change.updates:
+            return StoreUnavailable(
+                f"{agent}: another writer has moved on, and whether this change came before it cannot be told"
+            )  # with event rows it can: who tries again meets their dedupe marks
         if etag != change.etag:
             return Conflict(f"{agent}: the stored ETag is {etag!r}, not {change.etag!r}")
         if known:

@@ -92,7 +92,7 @@ class Database:
             raise ConfigurationError(f"database_url: {error}") from None
         except (ValueError, asyncpg.ClientConfigurationError):  # whose text may repeat a part of the password
             raise ConfigurationError(
-                "database_url: is not understood; special characters of a password are written as %40 for @ and the like"
+                "database_url: is not understood; a password's special characters are written as %40 for @ and the like"
             ) from None
         except asyncpg.InsufficientPrivilegeError as error:
             raise ConfigurationError(f"database_url: its user may not make the schema {self.schema}: {error}") from None

@@ -75,8 +75,18 @@ async def test_another_writers_commit_is_not_taken_for_ones_own(
     await store.commit(change(rows=(Row("memory", "x", b"theirs"),)))
     database.cut_before = 1
     with pytest.raises(Conflict):
-        await store.commit(change(rows=(Row("memory", "x", b"mine"),)))
+        await store.commit(change(inserts=(row("1"),), rows=(Row("memory", "x", b"mine"),)))
     assert await store.row(COUNTER, "memory", "x") == b"theirs"
+
+
+async def test_a_change_without_events_that_was_overtaken_in_doubt_is_said_to_be_in_doubt(
+    store: PostgresAgentStore, database: UnluckyDatabase
+) -> None:
+    """It may have been carried out before the other one, and nothing in the store could tell any more."""
+    await store.commit(change(rows=(Row("memory", "x", b"theirs"),)))
+    database.cut_before = 1
+    with pytest.raises(StoreUnavailable, match="cannot be told"):
+        await store.commit(change(rows=(Row("memory", "x", b"mine"),)))
 
 
 async def test_a_server_that_does_not_answer_is_given_up(
