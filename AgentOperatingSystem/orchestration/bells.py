@@ -14,6 +14,8 @@ from AgentOperatingSystem.storage.ports import AgentStore
 from AgentOperatingSystem.storage.records import Control, EventRow, Head
 
 PARKED_MAX = 1000
+SAFETY_BELL_SECONDS = 60.0
+"""Longer than any operation on a store takes: the bell must not ring before the commit that it is for."""
 
 
 @dataclass(frozen=True, slots=True)

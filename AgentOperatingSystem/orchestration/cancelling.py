@@ -60,7 +60,9 @@ class CancelDesk:
         if message is None or message.event is None:
             raise UnknownEvent(f"{agent} has no event {probe.id!r} from {probe.source!r}")
         server = await self._kernel.awaken_fresh(agent)
-        work = Work(server.head, parts.clock.now(), parts.registry.is_strict(agent), parts.rules, parts.limits)
+        work = Work(
+            server.head, parts.clock.now(), parts.registry.is_strict(agent), parts.rules, parts.limits
+        ).from_outside()
         work.end(Case(message.event, None, probe.key, message.fingerprint), End(Status.CANCELLED, why))
         (row,) = work.inserts
         await commit_and_ring(parts, self._kernel, server, work.change(server.head, server.etag, ()), "cancel")

@@ -130,6 +130,7 @@ class Commits:
             await self._append_some()
         self.work.rows.update(self._pending)
         self._pending.clear()
+        self.work.step_blobs = self.work.step_blobs or self._blobs
         while self._outputs:
             self.work.send(self._outputs.pop(0))
         awake, server = self.awake, self.awake.server

@@ -2,13 +2,12 @@
 
 from AgentOperatingSystem.events import doorbell
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
+from AgentOperatingSystem.orchestration.bells import SAFETY_BELL_SECONDS
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.storage.records import Change
 
 RACES_MAX = 100
-SAFETY_BELL_SECONDS = 60.0
-"""Longer than any operation on a store takes: the bell must not ring before the commit that it is for."""
 
 
 async def commit_and_ring(parts: Parts, kernel: Kernel, server: ContextMCPServer, change: Change, why: str) -> None:

@@ -154,8 +154,10 @@ class EffectsDesk:
             effects = await self._effects(agent, row)
             step = _chosen(effects, name)
             self._check_time(effects, (step,))
-            kept = recorder.row(key, _replace(await settle(recorder, step), decided_by=_who(by)))
+            settled = _replace(await settle(recorder, step), decided_by=_who(by))
+            kept = recorder.row(key, settled)
             work.rows[kept.kind, kept.name] = kept
+            work.step_blobs = work.step_blobs or bool(settled.result_blob)
             if await is_asked(recorder, key, besides=step.name):
                 work.keep(row)
             else:

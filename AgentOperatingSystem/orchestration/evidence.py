@@ -10,8 +10,10 @@ import msgspec
 
 from AgentOperatingSystem.agents.steps import Step, StepStatus
 from AgentOperatingSystem.errors import Conflict
+from AgentOperatingSystem.events import doorbell
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.observability import metrics
+from AgentOperatingSystem.orchestration.bells import SAFETY_BELL_SECONDS
 from AgentOperatingSystem.orchestration.recording import Recorder
 from AgentOperatingSystem.orchestration.work import HELD, Work
 from AgentOperatingSystem.storage.records import Change, Status
@@ -31,6 +33,9 @@ async def keep_evidence(recorder: Recorder, key: str, step: Step) -> None:
         if known is None or known.status is not StepStatus.INTENT:
             return
         change = await _change(recorder, server, key, step)
+        if change.outputs:  # rings whatever becomes of this process, which has no message that would come again
+            due, why = recorder.now() + SAFETY_BELL_SECONDS, f"evidence:v{change.head.version}"
+            await parts.bus.send([doorbell(recorder.agent, due, why, thorough=True)])
         try:
             committed = await server.commit(change)
         except Conflict:
@@ -45,9 +50,16 @@ async def _change(recorder: Recorder, server: ContextMCPServer, key: str, step: 
     parts, head = recorder.parts, server.head
     row = await parts.store.event(recorder.agent, key)
     if row is None or row.status is not Status.IN_DOUBT or await is_asked(recorder, key, besides=step.name):
-        head = msgspec.structs.replace(head, version=head.version + 1, updated_at=recorder.now())
+        head = msgspec.structs.replace(
+            head,
+            version=head.version + 1,
+            step_blobs=head.step_blobs or bool(step.result_blob),
+            updated_at=recorder.now(),
+        )
         return Change(head=head, etag=server.etag, rows=(recorder.row(key, step),))
-    work = Work(head, recorder.now(), parts.registry.is_strict(recorder.agent), parts.rules, parts.limits)
+    strict = parts.registry.is_strict(recorder.agent)
+    work = Work(head, recorder.now(), strict, parts.rules, parts.limits).from_outside()
+    work.step_blobs = work.step_blobs or bool(step.result_blob)
     kept = recorder.row(key, step)
     work.rows[kept.kind, kept.name] = kept
     held = await parts.store.parked(recorder.agent, math.inf, parts.rules.held_max)

@@ -36,7 +36,9 @@ async def change_event(parts: Parts, kernel: Kernel, agent: AgentId, key: str, w
         row = await parts.store.event(agent, key)
         if row is None:
             raise UnknownEvent(f"{agent} has no event {key!r}")
-        work = Work(server.head, parts.clock.now(), parts.registry.is_strict(agent), parts.rules, parts.limits)
+        work = Work(
+            server.head, parts.clock.now(), parts.registry.is_strict(agent), parts.rules, parts.limits
+        ).from_outside()
         await decide(work, Case(row.event, row), row)
         if not work.touched:
             return row

@@ -22,6 +22,9 @@ from AgentOperatingSystem.storage.records import EventRow, Row, Status
 EXPIRED = "aos.wait.expired"
 ANSWERS = frozenset({REPLY, "aos.answer", EXPIRED})
 """Types of the events that answer."""
+GO_ON = (Status.WAITING, Status.PARKED)
+PUT_ASIDE = (Status.IN_DOUBT, Status.DIVERGED, Status.QUARANTINED)
+"""Where the event stays until a person has decided; an answer that comes meanwhile is kept for then."""
 _step = msgspec.json.Decoder(Step)
 _replace = msgspec.structs.replace
 
@@ -58,8 +61,11 @@ async def hand_over(parts: Parts, work: Work, case: Case) -> None:
     work.rows[STEP, name] = Row(STEP, name, parts.redact(encode(_answered(step, case.event, work.now))))
     if case.event.type != EXPIRED:
         work.rows[TIMER, case.event.correlation] = Row(TIMER, case.event.correlation, None)
-    held = await parts.store.parked(work.head.agent, math.inf, work.rules.held_max)
-    work.go_on(row, [each for each in held if each.reason == HELD])
+    if row.status in PUT_ASIDE:
+        work.keep(row)
+    else:
+        held = await parts.store.parked(work.head.agent, math.inf, work.rules.held_max)
+        work.go_on(row, [each for each in held if each.reason == HELD])
     work.end(case, End(Status.DONE, ""))
 
 
@@ -86,7 +92,7 @@ async def _waiting_event(parts: Parts, work: Work, key: str) -> EventRow | None:
     """The row as this turn leaves it, if it is open: a second answer may come while it waits for its turn."""
     written = next((row for row in reversed((*work.inserts, *work.updates)) if row.key == key), None)
     row = written or await parts.store.event(work.head.agent, key)
-    return row if row is not None and row.status in (Status.WAITING, Status.PARKED) else None
+    return row if row is not None and row.status in (*GO_ON, *PUT_ASIDE) else None
 
 
 def _answered(step: Step, answer: Event, now: float) -> Step:

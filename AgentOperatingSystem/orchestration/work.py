@@ -45,6 +45,8 @@ class Work:
         self.bells: dict[str, Message] = {}
         self.unrelayed: list[str] = []
         """Keys of rows with outputs that no message of this turn would bring back after a crash."""
+        self.step_blobs = head.step_blobs
+        """Whether a step has a result that lies in a blob: the collector looks for it then."""
         self.state_blobs = False
         """Whether a row of `rows` points at a blob."""
         self.rules = rules
@@ -192,6 +194,11 @@ class Work:
         self._move(_replace(goes_on, order=order, version=self.head.version + 1))
         self.ring(0.0, "answer")
 
+    def from_outside(self) -> "Work":
+        """This is no turn: what the last one has recorded and perhaps never sent is still owed."""
+        self.unrelayed = list(self.head.unrelayed)
+        return self
+
     def keep(self, row: EventRow) -> None:
         """The event stays where it is; a row of it has changed."""
         self._move(_replace(row, version=self.head.version + 1))
@@ -281,6 +288,7 @@ class Work:
                 waiting=self._waiting,
                 handled=self._handled,
                 unrelayed=tuple(self.unrelayed),
+                step_blobs=head.step_blobs or self.step_blobs,
                 created_at=head.created_at or self.now,
                 updated_at=self.now,
             ),
