@@ -209,12 +209,10 @@ class Work:
         self._waiting = tuple(each for each in self._waiting if each != owned)
         written = {row.key: row for row in (*self.updates, *self.inserts)}  # this very turn may have held some back
         rows = ({row.key: row for row in held} | written).values()
-        freed = [row for row in rows if row.reason == HELD and row.status is Status.PARKED]
-        freed = [row for row in freed if self.strict or row.event.conversation == owned]
+        freed = [row for row in rows if row.reason == HELD and (self.strict or row.event.conversation == owned)]
         for row in freed:
             self._backlog += not row.blocking
-            goes_on = _replace(row, reason="goes on", due=row.event.due, blocking=True)
-            self._move(_replace(goes_on, version=self.head.version + 1))
+            self._move(_replace(row, reason="goes on", due=row.event.due, blocking=True, version=self.head.version + 1))
         if freed:
             self.ring(0.0, "freed")
         return freed

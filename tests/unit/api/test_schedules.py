@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from AgentOperatingSystem.orchestration.control import SAFETY_BELL_SECONDS
+from AgentOperatingSystem.orchestration.bells import SAFETY_BELL_SECONDS
 from tests import doors_app
 from tests.waiting import until
 
