@@ -1,6 +1,8 @@
 """The PostgreSQL server itself is killed under a running system, and comes back: every event is applied once."""
 
 import asyncio
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +37,16 @@ async def until_accepted(aos: AgentOperatingSystem, number: int) -> None:
 
 async def test_events_outlive_the_death_of_the_server(tmp_path: Path) -> None:
     server = await asyncio.to_thread(postgres.start)
-    process = server.process
+    backs: list[asyncio.Task[subprocess.Popen[bytes]]] = []
     async with AgentOperatingSystem(AOSConfig(data_dir=tmp_path, database_url=server.url)) as aos:
         await aos.register_agent(Counter)
         for number in range(EVENTS):
             if number == EVENTS // 2:
-                process.kill()
-                await asyncio.to_thread(process.wait)
-                back = asyncio.create_task(asyncio.to_thread(postgres.launch, server.data, server.port))
+                server.process.send_signal(signal.SIGQUIT)  # "immediate": as in a crash, and its children go too
+                await asyncio.to_thread(server.process.wait)
+                backs.append(asyncio.create_task(asyncio.to_thread(postgres.launch, server.data, server.port)))
             await until_accepted(aos, number)
-        process = await back
+        (process,) = await asyncio.gather(*backs)
         found: list[int] = []
         for _ in range(600):
             found = (await aos.context_server("counter").load_state() or {}).get("numbers", [])

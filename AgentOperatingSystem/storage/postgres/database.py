@@ -30,6 +30,8 @@ _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 _AGAIN: Final = ("08", "40", "53", "57P", "25006", "55P03", "58")
 """SQLSTATEs, by their beginnings, that another try may not meet: connection, rollback, resources, operator
 intervention, a standby that was not promoted yet, a lock, the system. PostgreSQL documentation, appendix A."""
+_LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""Raised by asyncpg itself where a connection is gone, the second one where that happens between two of its steps."""
 _log = logging.getLogger(__name__)
 
 
@@ -79,7 +81,7 @@ class Database:
         try:
             self._pool = await asyncpg.create_pool(
                 self._url,
-                min_size=1,
+                min_size=0,
                 max_size=self._connections_max,
                 max_inactive_connection_lifetime=0,
                 connection_class=_Connection,
@@ -96,7 +98,7 @@ class Database:
             ) from None
         except asyncpg.InsufficientPrivilegeError as error:
             raise ConfigurationError(f"database_url: its user may not make the schema {self.schema}: {error}") from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (asyncpg.PostgresError, *_LOST, OSError, TimeoutError) as error:
             raise StoreUnavailable(f"PostgreSQL: {str(error) or type(error).__name__}") from error
 
     async def close(self) -> None:
@@ -136,7 +138,7 @@ class Database:
                 raise StoreUnavailable(f"PostgreSQL refuses: {error} ({error.sqlstate})") from error
             doubtful = sent and not error.sqlstate.startswith(("40", "53", "25006", "55P03"))
             raise Interrupted(str(error), doubtful=doubtful) from error
-        except (asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (*_LOST, OSError, TimeoutError) as error:
             raise Interrupted(str(error) or type(error).__name__, doubtful=sent) from error
         finally:
             self.under_way -= 1
@@ -154,7 +156,7 @@ class Database:
         except BaseException as error:
             if connection is not None:
                 connection.terminate()
-            if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError | TimeoutError):
+            if isinstance(error, (asyncpg.PostgresError, *_LOST, OSError, TimeoutError)):
                 raise StoreUnavailable(f"PostgreSQL: {str(error) or type(error).__name__}") from error
             raise
         return connection
