@@ -21,16 +21,22 @@ from AgentOperatingSystem.hosting.servicebus_emulator.settings import Limits, Na
 
 def run(host: str, port: int, config: Path | None, data: Path | None, message_bytes_max: int) -> None:
     """Serves until it is told to end. Raises `ConfigurationError` where it cannot begin."""
-    settings = replace(_settings(config), limits=Limits(message_bytes=message_bytes_max))
+    bus = _made(replace(_settings(config), limits=Limits(message_bytes=message_bytes_max)), config, data)
     try:
-        bus = LocalServiceBus(settings, now_seconds=SystemClock().now, data_dir=data)
         asyncio.run(_serve(bus, host, port, data))
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+
+
+def _made(settings: NamespaceSettings, config: Path | None, data: Path | None) -> LocalServiceBus:
+    try:
+        return LocalServiceBus(settings, now_seconds=SystemClock().now, data_dir=data)
     except ServiceBusRefusal as refusal:
         raise ConfigurationError(f"{config}: {refusal}") from None
-    except sqlite3.OperationalError as error:
-        raise ConfigurationError(f"{data}: {error}; does another broker run on it?") from None
     except OSError as error:
-        raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        raise ConfigurationError(f"{data}: {error.strerror}") from None
+    except sqlite3.Error as error:
+        raise ConfigurationError(f"{data}: {error}; does another broker run on it?") from None
 
 
 def _settings(config: Path | None) -> NamespaceSettings:

@@ -41,7 +41,7 @@ class Store:
     """The file, and the changes that are not in it yet. Implements `broker.records.Journal`."""
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._database = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # a second broker on the file is refused
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
