@@ -20,6 +20,8 @@ from AgentOperatingSystem.storage.records import STATE, Change, EventRow, Row
 
 ROWS_MAX = 90
 """Rows per append; a store's transaction holds 100."""
+LINGER_SECONDS = 0.005
+"""How long a row that may be written behind waits for company; short beside any answer of a model."""
 
 
 class Commits:
@@ -82,7 +84,7 @@ class Commits:
         """
         self._add(rows, blob, outputs)
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write(), name="aos-journal")
+            self._writing = asyncio.create_task(self._write_soon(), name="aos-journal")
 
     async def append(self, *rows: Row, blob: bool = False, outputs: Sequence[Message] = ()) -> None:
         """Makes rows of the journal durable, and all that was written before. Raises as `commit` does, and after the
@@ -107,6 +109,11 @@ class Commits:
         self._pending.update({(row.kind, row.name): row for row in rows})
         self._outputs += outputs
 
+    async def _write_soon(self) -> None:
+        """Lingers for what comes next: steps that follow each other at once are one commit."""
+        await asyncio.sleep(LINGER_SECONDS)
+        await self._write()
+
     async def _write(self) -> None:
         """Appends all that is pending. What goes wrong is kept: the next one who asks is told."""
         async with self._lock:
@@ -130,6 +137,7 @@ class Commits:
             await self._append_some()
         self.work.rows.update(self._pending)
         self._pending.clear()
+        self.abandon()  # it lingers, or waits for the lock that is held here
         self.work.step_blobs = self.work.step_blobs or self._blobs
         while self._outputs:
             self.work.send(self._outputs.pop(0))
