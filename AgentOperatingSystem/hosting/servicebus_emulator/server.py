@@ -106,6 +106,7 @@ class LocalServiceBus:
         self._work = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._rounds: asyncio.Task[None] | None = None
+        self._commit: asyncio.Future[None] | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """Restores what was kept and listens; `port` 0 takes a free one. Raises `OSError` where it cannot listen."""
@@ -126,6 +127,8 @@ class LocalServiceBus:
         if self._rounds is not None:
             self._rounds.cancel()
             await asyncio.gather(self._rounds, return_exceptions=True)
+        if self._commit is not None:
+            await asyncio.gather(self._commit, return_exceptions=True)
         if self._alarm is not None:
             self._alarm.cancel()
         for client in list(self.clients):
@@ -161,7 +164,8 @@ class LocalServiceBus:
             changes = self._store.take() if self._store is not None else None
             writes = [(each, each.take_output(), each.connection.is_closed) for each in list(self.clients)]
             if changes is not None and self._store is not None:
-                await asyncio.to_thread(self._store.commit, changes)
+                self._commit = asyncio.ensure_future(asyncio.to_thread(self._store.commit, changes))
+                await asyncio.shield(self._commit)  # `stop` lets it end before it closes the file
             for client, data, last in writes:
                 if data or last:
                     client.write(data, last=last)
