@@ -154,6 +154,7 @@ class EffectsDesk:
             effects = await self._effects(agent, row)
             step = _chosen(effects, name)
             self._check_time(effects, (step,))
+            _check_waits(effects)  # a verdict brings back no event that was cancelled meanwhile
             settled = _replace(await settle(recorder, step), decided_by=_who(by))
             kept = recorder.row(key, settled)
             work.rows[kept.kind, kept.name] = kept

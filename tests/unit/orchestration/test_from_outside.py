@@ -6,6 +6,7 @@ import pytest
 from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.agents.steps import STEP, WAIT, Step, StepKind, StepStatus
+from AgentOperatingSystem.errors import IllegalTransition
 from AgentOperatingSystem.events import Event, encode
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.ml.scripted import ScriptedModel
@@ -68,3 +69,15 @@ async def test_the_collector_is_told_of_a_large_answer_that_rides_in_the_last_co
     system = await running(Thinker, inline_bytes_max=64)
     await system.handle("thinker", "1")
     assert (await system.head("thinker")).step_blobs
+
+
+async def test_a_verdict_brings_back_no_event_that_was_cancelled_meanwhile() -> None:
+    system = System(Plain)
+    doubted = event("plain", "doubted")
+    step = Step(kind=StepKind.TOOL, what="refund", hash="0" * 64, status=StepStatus.INTENT, deadline=1.0)
+    name = f"{doubted.key}/{step.name}"
+    await commit(system, Row(STEP, name, encode(step)), inserts=(row_of(doubted, Status.IN_DOUBT),))
+    await CancelDesk(system.parts, system.kernel).cancel(AGENT, doubted.source, doubted.id)
+    with pytest.raises(IllegalTransition, match="cancelled"):
+        await system.effects.retry(AGENT, doubted.key, step=step.name)
+    assert (await system.row("plain", "doubted")).status is Status.CANCELLED
