@@ -154,10 +154,14 @@ class Kernel:
         arrivals = await self._arrivals(awake, turn, applied, look=race > 0 or turn.deliveries > 1)
         rings = len(arrivals) < len(turn.messages) and any(message.kind is Kind.DOORBELL for message in turn.messages)
         switched = self.parts.switches.why(turn.agent)
-        for case in await intake(
-            self.parts.store, work, arrivals, applied, rings=rings, broken=awake.broken, switched=switched
-        ):
-            await self._handling.handle(awake, commits, case)
+        try:
+            for case in await intake(
+                self.parts.store, work, arrivals, applied, rings=rings, broken=awake.broken, switched=switched
+            ):
+                await self._handling.handle(awake, commits, case)
+        except BaseException:
+            commits.abandon()
+            raise
 
     async def _arrivals(self, awake: Awake, turn: Turn, applied: dict[str, EventRow], *, look: bool) -> list[Case]:
         """The turn's events, less those that are known to be applied and second copies within the turn.

@@ -48,7 +48,6 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unknown: tuple[str, ...] = ()
     """Rows of which nobody knows what the event found there."""
 
-
     @property
     def known(self) -> set[str]:
         """The types of agents to whom something was sent: they were there."""
