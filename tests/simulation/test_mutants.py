@@ -30,7 +30,7 @@ def test_there_are_nine() -> None:
     assert len(MUTANTS) == 9
 
 
-STEP_SEEDS = (0, 2, 4, 8, 10, 31)
+STEP_SEEDS = (0, 2, 4, 8, 10, 122)
 
 
 @pytest.mark.parametrize("seed", STEP_SEEDS)
