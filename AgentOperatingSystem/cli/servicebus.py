@@ -10,7 +10,7 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
-from AgentOperatingSystem.cli.output import note
+from AgentOperatingSystem.cli.output import Output, note
 from AgentOperatingSystem.clock import SystemClock
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.hosting.servicebus_emulator import config_file
@@ -19,11 +19,11 @@ from AgentOperatingSystem.hosting.servicebus_emulator.server import LocalService
 from AgentOperatingSystem.hosting.servicebus_emulator.settings import Limits, NamespaceSettings, QueueSettings
 
 
-def run(host: str, port: int, config: Path | None, data: Path | None, message_bytes_max: int) -> None:
+def run(out: Output, host: str, port: int, config: Path | None, data: Path | None, message_bytes_max: int) -> None:
     """Serves until it is told to end. Raises `ConfigurationError` where it cannot begin."""
     bus = _made(replace(_settings(config), limits=Limits(message_bytes=message_bytes_max)), config, data)
     try:
-        asyncio.run(_serve(bus, host, port, data))
+        asyncio.run(_serve(out, bus, host, port, data))
     except OSError as error:
         raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
 
@@ -49,14 +49,15 @@ def _settings(config: Path | None) -> NamespaceSettings:
         raise ConfigurationError(str(problem)) from None
 
 
-async def _serve(bus: LocalServiceBus, host: str, port: int, data: Path | None) -> None:
+async def _serve(out: Output, bus: LocalServiceBus, host: str, port: int, data: Path | None) -> None:
     ended = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, ended.set)
     await bus.start(host, port)
     try:
-        print(f"Local Service Bus on {host}:{bus.port}, {_kept(data)}")
-        print(f"Connect with: {bus.connection_string(_reachable(host))}", flush=True)
+        connect = bus.connection_string(_reachable(host))
+        document = {"host": host, "port": bus.port, "connection_string": connect, "data": str(data) if data else None}
+        out.line(document, f"Local Service Bus on {host}:{bus.port}, {_kept(data)}\nConnect with: {connect}")
         await _until(ended, bus)
     finally:
         await bus.stop()

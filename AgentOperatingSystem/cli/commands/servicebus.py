@@ -7,10 +7,12 @@ import typer
 
 from AgentOperatingSystem.cli.app import servicebus
 from AgentOperatingSystem.cli.command import command
+from AgentOperatingSystem.cli.output import Output
 
 
 @command(servicebus, "up")
 def up(
+    out: Output,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="The port to listen on; 0 takes a free one.")] = 5672,
     config: Annotated[
@@ -34,4 +36,4 @@ def up(
     """
     from AgentOperatingSystem.cli.servicebus import run
 
-    run(host, port, config, data, message_bytes_max)
+    run(out, host, port, config, data, message_bytes_max)
