@@ -97,7 +97,7 @@ async def read(client: Client, uri: str) -> Any:
 
 async def test_what_is_offered(client: Client) -> None:
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert set(tools) == {"list_agents", "recall", "remember", "send_event"}
+    assert set(tools) == {"list_agents", "recall", "remember", "run_action", "send_event"}
     assert tools["send_event"].input_schema["required"] == ["type"]
     templates = {each.uri_template for each in (await client.list_resource_templates()).resource_templates}
     assert templates == {
@@ -154,7 +154,8 @@ async def test_agents_are_listed_in_pages(client: Client, agent: str) -> None:
     assert [each["agent"] for each in first["agents"] + rest["agents"]] == agents
     assert first["agents"][0]["events_handled"] == 1
     assert rest["after"] == ""
-    assert first["types"] == [{"name": "counter", "about": "Counts what it is told.", "capabilities": ["counting"]}]
+    counter = {"name": "counter", "about": "Counts what it is told.", "capabilities": ["counting"], "actions": {}}
+    assert first["types"] == [counter]
     assert (await read(client, "aos://agents"))["types"] == first["types"]
 
 
