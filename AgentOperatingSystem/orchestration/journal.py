@@ -79,7 +79,7 @@ class Journal:
         self._moved = False
         """Whether this try has made a step: one turn makes one at least, so that time alone never stops an event."""
         self._siblings = Siblings()
-        self._stuck: set[asyncio.Future[None]] = set()
+        self._stuck: dict[asyncio.Future[None], None] = {}
         self._over = False
 
     async def run(self, call: Call, run: Run) -> Done:
@@ -160,11 +160,11 @@ class Journal:
             await self._siblings.end()
         self._stop()
         stuck: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._stuck.add(stuck)
+        self._stuck[stuck] = None
         try:
             await stuck
         finally:
-            self._stuck.discard(stuck)
+            self._stuck.pop(stuck, None)
         raise AssertionError("a handling that was halted went on")
 
     @property

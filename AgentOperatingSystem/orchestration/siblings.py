@@ -20,7 +20,7 @@ class Siblings:
         self._calling: Counter[asyncio.Task[Any] | None] = Counter()
         self._blocked: set[asyncio.Task[Any] | None] = set()
         """Tasks that wait for the others, and get no further themselves."""
-        self._changed: set[asyncio.Future[None]] = set()
+        self._changed: dict[asyncio.Future[None], None] = {}  # in the order in which they came: a set has none
 
     @contextmanager
     def calling(self) -> Iterator[None]:
@@ -41,11 +41,11 @@ class Siblings:
         try:
             while any(count and each not in self._blocked for each, count in self._calling.items()):
                 changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._changed.add(changed)
+                self._changed[changed] = None
                 try:
                     await changed
                 finally:
-                    self._changed.discard(changed)
+                    self._changed.pop(changed, None)
         finally:
             self._blocked.discard(task)
 
