@@ -6,15 +6,15 @@ model with the registered tools, as by every `PerpetualAgent`. What it stored in
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 from AgentOperatingSystem.agents.actions import ACTION, actions_of
 from AgentOperatingSystem.agents.held_tools import HeldTools
 from AgentOperatingSystem.agents.memory import Memory
 from AgentOperatingSystem.agents.minds import MindSpec
-from AgentOperatingSystem.agents.perpetual_agent import SYSTEM_MESSAGE, PerpetualAgent
+from AgentOperatingSystem.agents.perpetual_agent import SYSTEM_MESSAGE, NamelessOptions, PerpetualAgent
 from AgentOperatingSystem.errors import Terminal
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ml.ports import ModelProvider
@@ -39,9 +39,7 @@ class Agent(PerpetualAgent):
         agent_id: str = "",
         tools: Iterable[Tool | Callable[..., Any]] = (),
         system_message: str = SYSTEM_MESSAGE,
-        model: str | ModelProvider = "",
-        description: str = "",
-        handoffs: Sequence[str] = (),
+        **options: Unpack[NamelessOptions],
     ) -> None:
         own = agent_id or (_slug(name) if type(self) is Agent else "")
         self._identifier = re.sub(r"\W|^(?=\d)", "_", name)
@@ -50,14 +48,13 @@ class Agent(PerpetualAgent):
             system_message,
             agent_id=own,
             name=self._identifier,
-            model=model,
-            description=description,
-            handoffs=handoffs,
+            **options,
         )
         self._identifier = self.name
         self.name = name or self.name
         self.version = version or type(self).version
         self.tools = HeldTools(tools)
+        self._check_tools(self.tools)
         self.memory = Memory()
 
     def __init_subclass__(cls, **named: Any) -> None:
@@ -75,7 +72,10 @@ class Agent(PerpetualAgent):
         memory.belongs_to(self.address)
 
     def register_tool(self, tool: Tool | Callable[..., Any]) -> None:
-        """Adds a tool, or a Python function as one. Raises `ConfigurationError` for a name that is taken."""
+        """Adds a tool, or a Python function as one. Raises `ConfigurationError` for a name that is taken, or that is
+        not its role's.
+        """
+        self._check_tools((tool,))
         self.tools.register(tool)
         self._minds.clear()  # they were built with the tools before
 

@@ -6,13 +6,13 @@ what came of it are the event's result. As a member of a team it does the same w
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import msgspec
 
 from AgentOperatingSystem.agents.base_agent import current_context
 from AgentOperatingSystem.agents.minds import MindSpec, bridge, task_of
-from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
+from AgentOperatingSystem.agents.perpetual_agent import MindOptions, PerpetualAgent
 from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
@@ -79,23 +79,12 @@ class CoderAgent(PerpetualAgent):
         system_message: str = SYSTEM_MESSAGE,
         *,
         agent_id: str = "",
-        name: str = "",
-        model: str | ModelProvider = "",
-        description: str = "",
-        handoffs: Sequence[str] = (),
         sandbox: Sandbox | None = None,
         rounds_max: int = ROUNDS_MAX,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        **options: Unpack[MindOptions],
     ) -> None:
-        super().__init__(
-            tools,
-            system_message,
-            agent_id=agent_id,
-            name=name,
-            model=model,
-            description=description,
-            handoffs=handoffs,
-        )
+        super().__init__(tools, system_message, agent_id=agent_id, **options)
         if rounds_max < 1:
             raise ConfigurationError(f"{type(self).__name__} {self.agent_id}: rounds_max is {rounds_max}; least is 1")
         self.rounds_max = rounds_max

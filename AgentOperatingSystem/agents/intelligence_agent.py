@@ -6,12 +6,13 @@ analysis that fits a schema and cites only what there is. The rationale lies in 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import msgspec
 
 from AgentOperatingSystem.agents.base_agent import current_context
 from AgentOperatingSystem.agents.minds import bridge, task_of
+from AgentOperatingSystem.agents.perpetual_agent import MindOptions
 from AgentOperatingSystem.agents.purpose_driven_agent import PurposeDrivenAgent, Verdict
 from AgentOperatingSystem.agents.rationales import Analysis, Finding, finding, read, schema_of
 from AgentOperatingSystem.agents.thinking import model_of
@@ -63,22 +64,10 @@ class IntelligenceAgent(PurposeDrivenAgent):
         *,
         tools: Sequence[Any] = (),
         system_message: str = SYSTEM_MESSAGE,
-        name: str = "",
-        model: str | ModelProvider = "",
-        description: str = "",
-        handoffs: Sequence[str] = (),
+        **options: Unpack[MindOptions],
     ) -> None:
-        super().__init__(
-            agent_id,
-            purpose,
-            adapter_name,
-            tools=tools,
-            system_message=system_message,
-            name=name,
-            model=model,
-            description=description or type(self).description,
-            handoffs=handoffs,
-        )
+        options["description"] = options.get("description") or type(self).description
+        super().__init__(agent_id, purpose, adapter_name, tools=tools, system_message=system_message, **options)
 
     async def process(self, event: Event) -> Any:
         """Analyses, has the conclusion judged, keeps the rationale."""

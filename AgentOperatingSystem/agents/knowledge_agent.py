@@ -8,7 +8,7 @@ same and pays nothing.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import msgspec
 
@@ -24,7 +24,7 @@ from AgentOperatingSystem.agents.citations import (
 )
 from AgentOperatingSystem.agents.ingestion import Ingest, ingest
 from AgentOperatingSystem.agents.minds import MindSpec, task_of
-from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
+from AgentOperatingSystem.agents.perpetual_agent import MindOptions, PerpetualAgent
 from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.errors import InvalidInput
 from AgentOperatingSystem.events import Event
@@ -83,20 +83,9 @@ class KnowledgeAgent(PerpetualAgent):
         folder: str | Path = "",
         tools: Sequence[Any] = (),
         system_message: str = INSTRUCTIONS,
-        name: str = "",
-        model: str | ModelProvider = "",
-        description: str = "",
-        handoffs: Sequence[str] = (),
+        **options: Unpack[MindOptions],
     ) -> None:
-        super().__init__(
-            tools,
-            system_message,
-            agent_id=agent_id,
-            name=name,
-            model=model,
-            description=description,
-            handoffs=handoffs,
-        )
+        super().__init__(tools, system_message, agent_id=agent_id, **options)
         self.collection = collection
         self.folder = folder
 

@@ -6,20 +6,19 @@ step of the event, and the same note under the same source is kept once.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import msgspec
 
 from AgentOperatingSystem.agents.base_agent import current_context
 from AgentOperatingSystem.agents.context import Context
-from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
+from AgentOperatingSystem.agents.perpetual_agent import MindOptions, PerpetualAgent
 from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.clock import iso
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.knowledge.records import DEFAULT_COLLECTION, Part, Readable
 from AgentOperatingSystem.knowledge.running import knowledge_of
-from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import OFFLINE, ModelRequest
 
 LEARN, LEARNED = "knowledge.learn", "knowledge.learned"
@@ -56,20 +55,9 @@ class LearningAgent(PerpetualAgent):
         collection: str = DEFAULT_COLLECTION,
         tools: Sequence[Any] = (),
         system_message: str = _INSTRUCTIONS,
-        name: str = "",
-        model: str | ModelProvider = "",
-        description: str = "",
-        handoffs: Sequence[str] = (),
+        **options: Unpack[MindOptions],
     ) -> None:
-        super().__init__(
-            tools,
-            system_message,
-            agent_id=agent_id,
-            name=name,
-            model=model,
-            description=description,
-            handoffs=handoffs,
-        )
+        super().__init__(tools, system_message, agent_id=agent_id, **options)
         self.collection = collection
 
     async def process(self, event: Event) -> Any:

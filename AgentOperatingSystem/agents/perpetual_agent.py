@@ -7,7 +7,7 @@ object itself as a member.
 
 import sys
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Context
@@ -27,6 +27,21 @@ from AgentOperatingSystem.ml.records import OFFLINE, ModelRequest
 MINDS_MAX = 8
 """Conversations of one agent whose minds stay in memory."""
 SYSTEM_MESSAGE = "You are a helpful assistant. Use your tools where they help, and answer in a few sentences."
+
+
+class NamelessOptions(TypedDict, total=False):
+    """`MindOptions` of an agent whose name is an argument of its own."""
+
+    model: str | ModelProvider
+    description: str
+    handoffs: Sequence[str]
+    role: Role | str | None
+
+
+class MindOptions(NamelessOptions, total=False):
+    """What the constructor of every agent that thinks takes by name and hands on; see `PerpetualAgent`."""
+
+    name: str
 
 
 class PerpetualAgent(BaseAgent):
@@ -75,8 +90,7 @@ class PerpetualAgent(BaseAgent):
         """The state that these minds saw."""
         self._aside: Any = None
         self._member: Any = None
-        if self.role is not None:
-            self.role.check_tools(self.name, map(name_of, self.tools))
+        self._check_tools(self.tools)
         if sys.modules.get("autogen_agentchat") is not None:
             bridge()  # makes this class a ChatAgent in AutoGen's eyes
 
@@ -123,6 +137,11 @@ class PerpetualAgent(BaseAgent):
             tool_rounds_max=self.tool_rounds_max,
             is_aloud=self.is_aloud(),
         )
+
+    def _check_tools(self, tools: Iterable[Any]) -> None:
+        """Raises `ConfigurationError` for a tool that its role may not use."""
+        if self.role is not None:
+            self.role.check_tools(self.name, map(name_of, tools))
 
     async def _answer(self, task: str, provider: ModelProvider) -> Answer:
         """One run, which goes on the event's conversation. Outside of an event it goes on what was said to this object

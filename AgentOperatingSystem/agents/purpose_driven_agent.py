@@ -6,18 +6,16 @@ that serves the purpose. What was decided lies in the agent's memory rows, with 
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Unpack
 
 import msgspec
 
 from AgentOperatingSystem.agents.base_agent import current_context
 from AgentOperatingSystem.agents.minds import Guard, task_of
-from AgentOperatingSystem.agents.perpetual_agent import SYSTEM_MESSAGE, PerpetualAgent
-from AgentOperatingSystem.agents.roles import Role
+from AgentOperatingSystem.agents.perpetual_agent import SYSTEM_MESSAGE, MindOptions, PerpetualAgent
 from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.errors import ConfigurationError, ContentFiltered, NoModelConfigured
 from AgentOperatingSystem.events import Event
-from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import ModelRequest, OutputSchema
 
 DECISIONS = "decision/"
@@ -65,22 +63,10 @@ class PurposeDrivenAgent(PerpetualAgent):
         *,
         tools: Sequence[Any] = (),
         system_message: str = SYSTEM_MESSAGE,
-        name: str = "",
-        model: str | ModelProvider = "",
-        description: str = "",
-        handoffs: Sequence[str] = (),
-        role: Role | str | None = None,
+        **options: Unpack[MindOptions],
     ) -> None:
-        super().__init__(
-            tools,
-            system_message,
-            agent_id=agent_id,
-            name=name,
-            model=model,
-            description=description or purpose,
-            handoffs=handoffs,
-            role=role,
-        )
+        options["description"] = options.get("description") or purpose
+        super().__init__(tools, system_message, agent_id=agent_id, **options)
         if not purpose.strip():
             raise ConfigurationError(f"{type(self).__name__} {self.agent_id}: a purpose-driven agent needs a purpose=")
         self.purpose = purpose

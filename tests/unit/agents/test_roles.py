@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 
 from AgentOperatingSystem.agents import AgentTeam, PerpetualAgent, PurposeDrivenAgent, conditions
+from AgentOperatingSystem.agents.agent import Agent
 from AgentOperatingSystem.agents.base_agent import BaseAgent
+from AgentOperatingSystem.agents.coder_agent import CoderAgent
 from AgentOperatingSystem.agents.context import Context
+from AgentOperatingSystem.agents.intelligence_agent import IntelligenceAgent
+from AgentOperatingSystem.agents.knowledge_agent import KnowledgeAgent
+from AgentOperatingSystem.agents.learning_agent import LearningAgent
 from AgentOperatingSystem.agents.roles import Role, RoleViolation, next_speakers, role_of
 from AgentOperatingSystem.errors import ConfigurationError, EventFailed
 from AgentOperatingSystem.events import Event
@@ -95,6 +100,24 @@ def test_the_model_is_told() -> None:
         "Your role: reader. In it you may use these tools: look_up. In it you may address: writer, desk/*.\n\nBe brief."
     )
     assert agent.spec().description == "reader: reads."
+
+
+@pytest.mark.parametrize(
+    "kind", [Agent, CoderAgent, IntelligenceAgent, KnowledgeAgent, LearningAgent, PerpetualAgent, PurposeDrivenAgent]
+)
+def test_every_agent_that_thinks_takes_a_role(kind: Any) -> None:
+    made = kind(agent_id="a", role=WRITER, **({"purpose": "order"} if kind is PurposeDrivenAgent else {}))
+    assert made.role == WRITER
+    assert made.handoffs == ()
+
+
+def test_a_tool_outside_of_the_role_is_refused_when_it_is_registered() -> None:
+    agent = Agent("Helper", role=READER, tools=(look_up,))
+    with pytest.raises(ConfigurationError, match="role 'reader' may not use tool 'publish'"):
+        agent.register_tool(publish)
+    assert [tool.record.name for tool in agent.tools] == ["look_up"]
+    with pytest.raises(ConfigurationError, match="role 'reader' may not use tool 'publish'"):
+        Agent("Helper", role=READER, tools=(publish,))
 
 
 async def test_a_tool_that_came_later_is_not_called(tmp_path: Path) -> None:
