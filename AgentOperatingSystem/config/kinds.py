@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringCo
 
 from AgentOperatingSystem.config.connection_strings import check_database, check_servicebus, check_storage
 
+KIB = 1024
+MIB = 1024 * KIB
 TOKEN_LENGTH_MIN = 8
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 _URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9_.~/-]*)?")

@@ -1,0 +1,42 @@
+"""What keeps state and what carries messages: Azure, PostgreSQL, or files on this machine."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from AgentOperatingSystem.config import kinds
+from AgentOperatingSystem.config.kinds import Count, Seconds
+
+
+class StoreSettings(BaseSettings):
+    """What keeps state and what carries messages: Azure, PostgreSQL, or files on this machine."""
+
+    data_dir: Path = Field(Path(".aos"), description="Where the embedded store keeps its files.")
+    storage_connection_string: kinds.StorageString | None = Field(
+        None,
+        description="Secret. The Azure Storage account that keeps state, by account key or shared access signature.",
+    )
+    servicebus_connection_string: kinds.ServiceBusString | None = Field(
+        None, description="Secret. The Azure Service Bus namespace that carries messages, by shared access key."
+    )
+    storage_account_url: kinds.AccountUrl | None = Field(
+        None, description="The Azure Storage account that keeps state, with the host's managed identity."
+    )
+    servicebus_fully_qualified_namespace: kinds.Namespace | None = Field(
+        None, description="The Azure Service Bus namespace that carries messages, with the host's managed identity."
+    )
+    database_url: kinds.DatabaseUrl | None = Field(
+        None,
+        description="Secret. The PostgreSQL database that keeps state and carries messages, as postgresql://…; several "
+        "hosts may share it.",
+    )
+    database_schema: kinds.Schema = Field("aos", description="The schema of that database in which the tables lie.")
+    database_connections_max: Count = Field(
+        10, ge=2, description="Connections that one host opens to the database, beside the one that listens."
+    )
+    lease_seconds: Seconds = Field(
+        15,
+        ge=0.1,
+        description="How long a host may give no sign to the database before others take its turns, in seconds.",
+    )
