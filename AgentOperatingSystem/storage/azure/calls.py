@@ -5,7 +5,7 @@ repeated goes through `Calls.repeated`. The SDKs' own retries are off: they know
 commit is doubtful. Sources: Microsoft Learn, "Table service error codes", "Blob service error codes".
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from random import random
@@ -72,38 +72,42 @@ async def asked(what: str, call: Callable[[], Awaitable[T]]) -> T:
     try:
         return await call()
     except ClientAuthenticationError as error:
-        raise _closed(what, error) from error
+        raise _closed(what, _line(error)) from error
     except HttpResponseError as error:
         raise _answered(what, error) from error
     except (AzureError, HTTPException) as error:  # not sent, cut off, or an answer that is none
         raise Busy(f"{what}: {_line(error)}") from error
 
 
-def _answered(what: str, error: HttpResponseError) -> StoreError:
-    status = error.status_code or 0
+def judged(what: str, status: int, code: str, text: str, asked_seconds: float = 0.0) -> StoreError:
+    """What an answer that is no success means: `Busy`, `Rejected` or `StoreUnavailable`."""
     if status in _CLOSED:
-        return _closed(what, error)
+        return _closed(what, text)
     if status in _BUSY or status < 400:  # an error below 400 is an answer that could not be read to its end
-        return Busy(f"{what}: HTTP {status}: {_line(error)}", _asked_seconds(error))
+        return Busy(f"{what}: HTTP {status}: {text}", asked_seconds)
+    if any(absent in f"{code} {text}" for absent in _ABSENT):
+        return StoreUnavailable(f"{what}: the table or container is not there: {text}")
+    return Rejected(f"{what}: HTTP {status}: {text}", status)
+
+
+def asked_seconds(headers: Mapping[str, str]) -> float:
+    """`Retry-After` in seconds; a date is left to the back-off."""
+    text = headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdecimal() else 0.0
+
+
+def _answered(what: str, error: HttpResponseError) -> StoreError:
     code = str(getattr(error.error, "code", "") or getattr(error, "error_code", ""))
-    if any(absent in f"{code} {error.message}" for absent in _ABSENT):
-        return StoreUnavailable(f"{what}: the table or container is not there: {_line(error)}")
-    return Rejected(f"{what}: HTTP {status}: {_line(error)}", status)
+    wait = asked_seconds(getattr(error.response, "headers", {}))
+    return judged(what, error.status_code or 0, f"{code} {error.message}", _line(error), wait)
 
 
-def _closed(what: str, error: AzureError) -> StoreUnavailable:
+def _closed(what: str, text: str) -> StoreUnavailable:
     return StoreUnavailable(
         f"{what}: the storage account refuses this host; its identity needs the roles 'Storage Table Data Contributor'"
-        f" and 'Storage Blob Data Contributor', or its connection string is out of date: {_line(error)}"
+        f" and 'Storage Blob Data Contributor', or its connection string is out of date: {text}"
     )
 
 
 def _line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-
-
-def _asked_seconds(error: HttpResponseError) -> float:
-    """`Retry-After` in seconds; a date is left to the back-off."""
-    headers = getattr(error.response, "headers", {})
-    text = headers.get("Retry-After", "")
-    return float(text) if text.isascii() and text.isdecimal() else 0.0

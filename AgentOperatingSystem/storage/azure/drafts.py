@@ -14,9 +14,9 @@ import msgspec
 
 from AgentOperatingSystem.errors import Conflict, TooLarge
 from AgentOperatingSystem.storage.azure import keys, packing
+from AgentOperatingSystem.storage.azure.batch import Operation, Verb
 from AgentOperatingSystem.storage.azure.hints import hint_entities
 from AgentOperatingSystem.storage.azure.packing import Entity
-from AgentOperatingSystem.storage.azure.table import Operation, Verb
 from AgentOperatingSystem.storage.records import ENDS, Change, EventRow, Head, Row
 
 _encode = msgspec.json.Encoder().encode

@@ -1,39 +1,33 @@
 """One Azure table: transactions on one partition, point reads, range queries. The commit rests on `transact`.
 
-Fed by `commit`, `lists` and `store`; speaks to the SDK's client. Reads and single upserts are repeated when the service
-is busy; a transaction is sent once, for only its owner knows how to find out what became of it.
+Fed by `commit`, `lists` and `store`; speaks to the SDK's client, with a transaction's body from `batch`. Reads and
+single upserts are repeated when the service is busy; a transaction is sent once, for only its owner knows how to find
+out what became of it.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from email.utils import formatdate
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
 
-from azure.core import MatchConditions
-from azure.data.tables import TransactionOperation, UpdateMode
+from azure.core.rest import HttpRequest
+from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from AgentOperatingSystem.storage.azure.calls import Calls, Rejected, asked
+from AgentOperatingSystem.storage.azure.batch import VERSION, Boundaries, Operation, answered, complaint, encoded
+from AgentOperatingSystem.storage.azure.calls import Busy, Calls, Rejected, asked, asked_seconds, judged
 from AgentOperatingSystem.storage.azure.packing import OPERATIONS_MAX, Entity
 
-Verb = Literal["create", "replace", "upsert", "delete"]
-_VERBS: Final = {
-    "create": TransactionOperation.CREATE,
-    "replace": TransactionOperation.UPDATE,
-    "upsert": TransactionOperation.UPSERT,
-    "delete": TransactionOperation.DELETE,
+_HEADERS: Final = {
+    "x-ms-version": VERSION,
+    "DataServiceVersion": "3.0",
+    "MaxDataServiceVersion": "3.0;NetFx",
+    "Accept": "application/json",
 }
-_CONDITIONAL: Final = frozenset({"replace", "delete"})
+_ACCEPTED: Final = 202
 PAGE: Final = 1000
 """Entities that one answer holds at most."""
-
-
-class Operation(NamedTuple):
-    """One entity's part of a transaction. Replacing and deleting ask that the entity is there."""
-
-    verb: Verb
-    entity: Entity
-    etag: str = ""
-    """The ETag that the stored entity must have; empty: any."""
 
 
 class Range(NamedTuple):
@@ -59,12 +53,32 @@ class Table:
         self._client = client
         self.calls = calls
         self.name = client.table_name
+        self._endpoint = f"{client.scheme}://{client._primary_hostname}"
 
     async def transact(self, operations: Sequence[Operation]) -> str:
         """Everything or nothing, sent once; answers the ETag of the first entity. Raises `Busy`, `Rejected`."""
-        sent = [_for_sdk(operation) for operation in operations]
-        answers = await asked(f"table {self.name}", lambda: self._client.submit_transaction(sent))
-        return str(answers[0].get("etag") or "")
+        between = Boundaries(f"batch_{uuid4()}", f"changeset_{uuid4()}")
+        date = formatdate(self.calls.clock.now(), usegmt=True)
+        body = encoded(operations, f"{self._endpoint}/{self.name}", date, between)
+        request = HttpRequest("POST", f"{self._endpoint}/$batch", headers=_HEADERS, content=body)
+        request.headers["Content-Type"] = f"multipart/mixed; boundary={between.batch}"
+        return await asked(f"table {self.name}", lambda: self._transacted(request, len(operations)))
+
+    async def _transacted(self, request: HttpRequest, operations: int) -> str:
+        """Through the client's own pipeline, as `submit_transaction` does it."""
+        what = f"table {self.name}"
+        response = await self._client._client.send_request(request, stream=True)
+        body = await response.read()
+        if response.status_code != _ACCEPTED:
+            code, text = complaint(body)
+            raise judged(what, response.status_code, code, f"{text} ({code})", asked_seconds(response.headers))
+        parts = answered(body)
+        for part in parts:
+            if part.status >= 300:
+                raise judged(what, part.status, part.code, f"{part.message} ({part.code})")
+        if len(parts) != operations:
+            raise Busy(f"{what}: the answer tells of {len(parts)} operations instead of {operations}")
+        return parts[0].etag
 
     async def upsert(self, entity: Entity) -> None:
         """Writes one entity, over what was there."""
@@ -132,17 +146,6 @@ class Table:
 
     async def _repeated(self, call: Any) -> Any:
         return await self.calls.repeated(f"table {self.name}", call)
-
-
-def _for_sdk(operation: Operation) -> tuple[TransactionOperation, Entity, dict[str, Any]]:
-    options: dict[str, Any] = {}
-    if operation.verb in ("replace", "upsert"):
-        options["mode"] = UpdateMode.REPLACE
-    if operation.verb in _CONDITIONAL and operation.etag:
-        options |= {"etag": operation.etag, "match_condition": MatchConditions.IfNotModified}
-    elif operation.verb in _CONDITIONAL:
-        options["match_condition"] = MatchConditions.Unconditionally
-    return _VERBS[operation.verb], operation.entity, options
 
 
 def _keys(entity: Mapping[str, Any]) -> Entity:

@@ -12,8 +12,9 @@ from typing import Final
 from AgentOperatingSystem.errors import StoreError
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.storage.azure import keys
+from AgentOperatingSystem.storage.azure.batch import Operation
 from AgentOperatingSystem.storage.azure.lists import Reader
-from AgentOperatingSystem.storage.azure.table import Operation, Table
+from AgentOperatingSystem.storage.azure.table import Table
 
 REST_SECONDS: Final = 86_400.0
 """How long entry and head must not have moved: moving a head would send a turn that is under way back to its start."""
