@@ -13,7 +13,6 @@ import msgspec
 from AgentOperatingSystem.agents.base_agent import current_context
 from AgentOperatingSystem.agents.minds import MindSpec, bridge, task_of
 from AgentOperatingSystem.agents.perpetual_agent import MindOptions, PerpetualAgent
-from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ml.ports import ModelProvider
@@ -100,7 +99,7 @@ class CoderAgent(PerpetualAgent):
 
         Raises `Quarantine` where there is no sandbox, `Unavailable` while its service is down, and `ModelError`s.
         """
-        provider = model_of(self.model)
+        provider = self.provider()
         if provider.name == OFFLINE:
             said = (await provider.complete(ModelRequest.ask(task, instructions=self.instructions()))).text
             return Coded(task=task, ok=False, error=said, text=said)

@@ -15,7 +15,6 @@ from AgentOperatingSystem.agents.minds import bridge, task_of
 from AgentOperatingSystem.agents.perpetual_agent import MindOptions
 from AgentOperatingSystem.agents.purpose_driven_agent import PurposeDrivenAgent, Verdict
 from AgentOperatingSystem.agents.rationales import Analysis, Finding, finding, read, schema_of
-from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.errors import ContentFiltered, MalformedAnswer, NoModelConfigured
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ml.messages import ModelMessage, system, user
@@ -90,7 +89,7 @@ class IntelligenceAgent(PurposeDrivenAgent):
         the other `ModelError`s.
         """
         found = [] if findings is None else findings
-        provider = model_of(self.model)
+        provider = self.provider()
         if self.tools and provider.name != OFFLINE:
             await self._gather(question, provider, found)
         asked = msgspec.json.encode({"question": question, "findings": found}).decode()
@@ -133,7 +132,7 @@ class IntelligenceAgent(PurposeDrivenAgent):
             "event": event.id,
             "at": context.now() if context is not None else event.time,
             "purpose": self.purpose,
-            "adapter": self.adapter_name,
+            "adapter": self.adapter_in_use(),
             "question": question,
             "findings": msgspec.to_builtins(findings),
             **parts,

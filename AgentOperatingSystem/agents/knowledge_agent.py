@@ -25,7 +25,6 @@ from AgentOperatingSystem.agents.citations import (
 from AgentOperatingSystem.agents.ingestion import Ingest, ingest
 from AgentOperatingSystem.agents.minds import MindSpec, task_of
 from AgentOperatingSystem.agents.perpetual_agent import MindOptions, PerpetualAgent
-from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.errors import InvalidInput
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.knowledge.base import KnowledgeBase
@@ -117,7 +116,7 @@ class KnowledgeAgent(PerpetualAgent):
         passages = await self._found(given)
         if not passages:
             return _told(given, UNKNOWN, False, (), ())
-        provider = model_of(self.model)
+        provider = self.provider()
         if provider.name == OFFLINE:
             shown = "\n\n".join(f"[{each.number}] {each.text}" for each in passages)
             return _told(given, f"{_NO_MODEL}\n\n{shown}", True, passages, passages)

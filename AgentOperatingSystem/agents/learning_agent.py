@@ -13,7 +13,6 @@ import msgspec
 from AgentOperatingSystem.agents.base_agent import current_context
 from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.agents.perpetual_agent import MindOptions, PerpetualAgent
-from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.clock import iso
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
@@ -105,7 +104,7 @@ class LearningAgent(PerpetualAgent):
         )
 
     async def _distilled(self, heard: Sequence[Mapping[str, Any]]) -> str:
-        provider = model_of(self.model)
+        provider = self.provider()
         if provider.name == OFFLINE:
             told = "\n".join(f"- {each['type']} {each['subject']}: {each['told']}" for each in heard)
             return f"{_NOT_DISTILLED}\n\n{told}"

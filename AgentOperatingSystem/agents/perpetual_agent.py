@@ -105,12 +105,16 @@ class PerpetualAgent(BaseAgent):
 
     async def think(self, task: str) -> str:
         """The answer to one task, which goes on the conversation so far. Raises `ModelError`s."""
-        provider = model_of(self.model)
+        provider = self.provider()
         if provider.name == OFFLINE:
             request = ModelRequest.ask(task, instructions=self.instructions())
             return (await answered(provider, request, self.name, aloud=self.is_aloud())).text
         answer = await self._answer(task, provider)
         return answer.text
+
+    def provider(self) -> ModelProvider:
+        """The model that it asks, each call a step. Raises `UnknownModel`, `ConfigurationError`."""
+        return model_of(self.model)
 
     def instructions(self) -> str:
         """What the model is told to be; a subclass may say more."""
@@ -128,7 +132,7 @@ class PerpetualAgent(BaseAgent):
         """What AutoGen's agent is built from. Raises `UnknownModel`, `ConfigurationError`."""
         return MindSpec(
             name=self.name,
-            provider=provider or model_of(self.model),
+            provider=provider or self.provider(),
             system_message=f"{self.role.told()}\n\n{self.instructions()}" if self.role else self.instructions(),
             description=f"{self.role.name}: {self.description}" if self.role else self.description,
             tools=tuple(self.tools),
@@ -201,7 +205,7 @@ class PerpetualAgent(BaseAgent):
     @property
     def model_client(self) -> Any:
         """AutoGen's client for the model."""
-        return bridge().ModelClient(model_of(self.model))
+        return bridge().ModelClient(self.provider())
 
     @property
     def produced_message_types(self) -> Sequence[type[Any]]:

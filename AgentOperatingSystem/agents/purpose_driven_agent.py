@@ -5,6 +5,7 @@ It thinks as a `PerpetualAgent` does; before a tool is called, and before an ans
 that serves the purpose. What was decided lies in the agent's memory rows, with the commit.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Unpack
 
@@ -16,10 +17,15 @@ from AgentOperatingSystem.agents.perpetual_agent import SYSTEM_MESSAGE, MindOpti
 from AgentOperatingSystem.agents.thinking import model_of
 from AgentOperatingSystem.errors import ConfigurationError, ContentFiltered, NoModelConfigured
 from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.records import ModelRequest, OutputSchema
 
 DECISIONS = "decision/"
+NO_ADAPTERS = (
+    "%s: its adapter %r is not used: %s serves no adapters; azureml/..., vllm/... and compatible/... do (docs/gpu.md)"
+)
 _EVENT_ID_LENGTH_MAX = 200
+_log = logging.getLogger(__name__)
 _VERDICT = OutputSchema(
     name="alignment",
     schema={
@@ -48,7 +54,9 @@ class PurposeDrivenAgent(PerpetualAgent):
     Each event's result is `{"agent", "purpose", "decision", "aligned", "reason", "blocked"}`. A decision that is judged
     misaligned is withheld (`decision` is None) or, with `misaligned = "flag"`, given with its verdict; a misaligned
     call of a tool is not made, nor is one that nobody could judge, and the model is told why. `adapter_name` names the
-    model adapter (such as LoRA) that was made for this agent, and stands in each record.
+    model adapter (LoRA) that was made for this agent: every call asks for it where the model serves adapters (row 145),
+    and each record names it. A model that serves none answers as it is; then a warning is logged, and records name
+    no adapter.
 
     Each decision is a memory row, `decision/{time}/{event}/{number}`. Raises as `PerpetualAgent` does.
     """
@@ -71,10 +79,25 @@ class PurposeDrivenAgent(PerpetualAgent):
             raise ConfigurationError(f"{type(self).__name__} {self.agent_id}: a purpose-driven agent needs a purpose=")
         self.purpose = purpose
         self.adapter_name = adapter_name
+        self._warned_of = ""
+
+    def provider(self) -> ModelProvider:
+        """The model, asked for this agent's adapter where it serves adapters. Raises as `PerpetualAgent`'s does."""
+        provider = super().provider()
+        if not self.adapter_name or provider.capabilities.adapters:
+            return model_of(provider, self.adapter_name)
+        if self._warned_of != provider.name:
+            self._warned_of = provider.name
+            _log.warning(NO_ADAPTERS, self.agent_id, self.adapter_name, provider.name)
+        return provider
 
     def instructions(self) -> str:
         """The purpose first, then the system message."""
         return f"Your purpose: {self.purpose}\nEvery decision that you take serves it.\n\n{self.system_message}"
+
+    def adapter_in_use(self) -> str:
+        """The adapter that its model is asked for; empty where that serves none."""
+        return self.adapter_name if super().provider().capabilities.adapters else ""
 
     def is_aloud(self) -> bool:
         """Nobody hears a decision before it is judged, where it may be withheld."""
@@ -113,7 +136,7 @@ class PurposeDrivenAgent(PerpetualAgent):
             msgspec.json.encode(action).decode(), instructions=_JUDGE + self.purpose, json_schema=_VERDICT
         )
         try:
-            return msgspec.convert((await model_of(self.model).complete(request)).value(), Verdict)
+            return msgspec.convert((await self.provider().complete(request)).value(), Verdict)
         except (NoModelConfigured, ContentFiltered) as error:
             return Verdict(None, f"no verdict: {error}")
 
@@ -135,7 +158,7 @@ class PurposeDrivenAgent(PerpetualAgent):
             "at": at,
             "agent": self.agent_id,
             "purpose": self.purpose,
-            "adapter": self.adapter_name,
+            "adapter": self.adapter_in_use(),
             "event": context.event.id,
             "kind": kind,
             "action": action,

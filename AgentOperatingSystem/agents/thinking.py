@@ -52,20 +52,26 @@ def journal_now() -> Journal | None:
     return turn.journal if isinstance(turn, StepCalls) else None
 
 
-def model_of(model: str | ModelProvider = "") -> ModelProvider:
-    """A model as an agent asks it: `provider_of`, each call of which is a step of the turn that it is made in."""
+def model_of(model: str | ModelProvider = "", adapter: str = "") -> ModelProvider:
+    """A model as an agent asks it: `provider_of`, each call of which is a step of the turn that it is made in, and is
+    for the `adapter` where it names none itself.
+    """
     provider = provider_of(model)
+    if adapter:
+        return Journaled(provider.inner if isinstance(provider, Journaled) else provider, adapter=adapter)
     return provider if isinstance(provider, Journaled) else Journaled(provider)
 
 
 class Journaled(Around):
     """A model whose calls are steps. Outside of a turn it is just the model."""
 
-    def __init__(self, inner: ModelProvider, journal: Journal | None = None) -> None:
+    def __init__(self, inner: ModelProvider, journal: Journal | None = None, *, adapter: str = "") -> None:
         super().__init__(inner)
         self._journal = journal
+        self._adapter = adapter
 
     async def complete(self, request: ModelRequest) -> ModelResponse:
+        request = self._adapted(request)
         journal = self._journal or journal_now()
         if journal is None:
             return await self.inner.complete(request)
@@ -81,6 +87,7 @@ class Journaled(Around):
         return _response.decode((await journal.run(call, asking(""))).content)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
+        request = self._adapted(request)
         journal = self._journal or journal_now()
         deltas = self.inner.stream(request) if journal is None else self._recorded(journal, request)
         async with aclosing(deltas):
@@ -105,11 +112,18 @@ class Journaled(Around):
             await ticket.fail(error)
             raise
 
+    def _adapted(self, request: ModelRequest) -> ModelRequest:
+        if not self._adapter or request.adapter:
+            return request
+        return msgspec.structs.replace(request, adapter=self._adapter)
+
     def _asked(self, model: str, request: ModelRequest) -> tuple[ModelProvider, ModelRequest]:
-        """The model that is asked: this one, or that of the agent's budget."""
+        """The model that is asked: this one, or that of the agent's budget, which may have no adapters."""
         if not model:
             return self.inner, request
-        return provider_of(model), msgspec.structs.replace(request, model="")
+        other = provider_of(model)
+        adapter = request.adapter if other.capabilities.adapters else ""
+        return other, msgspec.structs.replace(request, model="", adapter=adapter)
 
 
 def model_call(request: ModelRequest, model: str) -> Call:

@@ -1,7 +1,8 @@
-"""Microsoft Entra tokens for Azure OpenAI, for whoever has no key: the host's managed identity, or a developer's login.
+"""Microsoft Entra tokens for whoever has no key: the host's managed identity, or a developer's login.
 
-`registry` uses it where `azure_openai_key` is not set. The token's life is azure-identity's business: it caches and
-renews. Source: https://learn.microsoft.com/azure/ai-foundry/openai/how-to/managed-identity.
+`registry` uses it for Azure OpenAI where `azure_openai_key` is not set, `azure_ml` for endpoints without a key and for
+jobs. azure-identity is loaded at the first token. Source:
+https://learn.microsoft.com/azure/ai-foundry/openai/how-to/managed-identity.
 """
 
 import importlib
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from AgentOperatingSystem.errors import ConfigurationError, ModelUnauthorized, ModelUnavailable
+from AgentOperatingSystem.ml.tokens import Token, TokenSource
 
 SCOPE = "https://cognitiveservices.azure.com/.default"
 TokenProvider: TypeAlias = Callable[[], Awaitable[str]]
@@ -20,34 +22,46 @@ def entra_headers(given: TokenProvider | None = None) -> Callable[[], Awaitable[
     A call raises `ModelUnauthorized` where nobody is logged in, `ModelUnavailable` where the identity service cannot be
     reached, `ConfigurationError` where azure-identity is not installed.
     """
-    tokens = given
+    source = entra_source(SCOPE, "azure models without azure_openai_key")
 
     async def headers() -> Mapping[str, str]:
-        nonlocal tokens
-        if tokens is None:
-            tokens = _default_tokens()
-        return {"Authorization": f"Bearer {await tokens()}"}
+        token = await given() if given is not None else (await source()).value
+        return {"Authorization": f"Bearer {token}"}
 
     return headers
 
 
-def _default_tokens() -> TokenProvider:
+def entra_source(scope: str, who: str) -> TokenSource:
+    """Tokens for one scope from azure-identity's default chain; `who` needs them, for messages.
+
+    The first call loads azure-identity. Raises as the calls of `entra_headers` do.
+    """
+    made: list[TokenSource] = []
+
+    async def token() -> Token:
+        if not made:
+            made.append(_default_source(scope, who))
+        return await made[0]()
+
+    return token
+
+
+def _default_source(scope: str, who: str) -> TokenSource:
     try:
         identity = importlib.import_module("azure.identity.aio")
         core = importlib.import_module("azure.core.exceptions")
     except ImportError:
-        raise ConfigurationError(
-            "azure models without azure_openai_key need the extra 'azure': pip install 'agent-operating-system[azure]'"
-        ) from None
+        raise ConfigurationError(f"{who} need the extra 'azure': pip install 'agent-operating-system[azure]'") from None
     credential = identity.DefaultAzureCredential()
 
-    async def token() -> str:
+    async def token() -> Token:
         try:
-            return str((await credential.get_token(SCOPE)).token)
+            found = await credential.get_token(scope)
         except core.ClientAuthenticationError as error:
             raise ModelUnauthorized(f"azure: no identity: {_first_line(error)}") from error
         except core.AzureError as error:
             raise ModelUnavailable(f"azure: the identity service failed: {_first_line(error)}") from error
+        return Token(str(found.token), float(found.expires_on))
 
     return token
 

@@ -12,13 +12,15 @@ from typing import Any, TypeAlias, TypeVar
 import httpx2
 import msgspec
 
-from AgentOperatingSystem.errors import MalformedAnswer, ModelUnavailable
+from AgentOperatingSystem.errors import MalformedAnswer, ModelError, ModelUnavailable
 from AgentOperatingSystem.ml.faults import from_status
 from AgentOperatingSystem.ml.records import NOTHING_USED
 from AgentOperatingSystem.ml.wires import Framing
 
 T = TypeVar("T")
 Headers: TypeAlias = Callable[[], Awaitable[Mapping[str, str]]]
+Complaint: TypeAlias = Callable[[str, int, Any, Mapping[str, str]], ModelError]
+"""Makes the error for a refused call, from who refused it, the status, the body and the headers in lower case."""
 
 CONNECT_SECONDS = 10.0
 # One provider's connections in one process; more calls wait for one, within their own time.
@@ -30,18 +32,22 @@ _REDACTED = "[redacted]"
 class HttpEdge:
     """One provider's base address and credentials. The connections are made at the first call."""
 
-    def __init__(self, who: str, base_url: str, headers: Headers) -> None:
+    def __init__(self, who: str, base_url: str, headers: Headers, complaint: Complaint = from_status) -> None:
         self.who = who
+        self._complaint = complaint
         self.base_url = base_url.rstrip("/")
         self._headers = headers
         self._client: httpx2.AsyncClient | None = None
 
-    async def call(self, path: str, body: Mapping[str, Any], timeout_seconds: float) -> Any:
-        """The answer's JSON. Raises `ModelError`s."""
+    async def call(
+        self, path: str, body: Mapping[str, Any] | None, timeout_seconds: float, *, method: str = "POST"
+    ) -> Any:
+        """The answer's JSON; None where the answer is empty and nothing was asked in the body. Raises `ModelError`s."""
         deadline = _now() + timeout_seconds
-        answers = self._exchange(path, body, None)
+        answers = self._exchange(path, body, None, method)
         async with aclosing(_until(deadline, answers, self._late(timeout_seconds))) as limited:
-            return decoded(self.who, await anext(limited))
+            content = await anext(limited)
+            return decoded(self.who, content) if content or body is not None else None
 
     async def stream(
         self, path: str, body: Mapping[str, Any], timeout_seconds: float, framing: Framing
@@ -59,15 +65,15 @@ class HttpEdge:
             await client.aclose()
 
     async def _exchange(
-        self, path: str, body: Mapping[str, Any], framing: Framing | None
+        self, path: str, body: Mapping[str, Any] | None, framing: Framing | None, method: str = "POST"
     ) -> AsyncGenerator[bytes, None]:
         """One request and its answer, whole (`framing` None) or in pieces."""
         headers = await self._headers()
         try:
             async with self._opened().stream(
-                "POST",
+                method,
                 self.base_url + path,
-                content=msgspec.json.encode(body),
+                content=b"" if body is None else msgspec.json.encode(body),
                 headers={"Content-Type": "application/json", **headers},
             ) as response:
                 if not response.is_success:
@@ -92,7 +98,7 @@ class HttpEdge:
             body = msgspec.json.decode(text)
         except msgspec.DecodeError:
             body = text
-        return from_status(self.who, status, body, {name.lower(): value for name, value in answered.items()})
+        return self._complaint(self.who, status, body, {name.lower(): value for name, value in answered.items()})
 
     def _late(self, timeout_seconds: float) -> ModelUnavailable:
         return ModelUnavailable(f"{self.who}: no whole answer within {timeout_seconds:g} s")

@@ -35,7 +35,7 @@ class OfflineModel:
     """
 
     name = OFFLINE
-    capabilities = Capabilities(vision=True)
+    capabilities = Capabilities(vision=True, adapters=True)
 
     def __init__(self, verdicts: Verdicts = "refuse") -> None:
         self._verdicts = verdicts

@@ -55,6 +55,8 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     stop: tuple[str, ...] = ()
     """Texts at which the model stops; they are not part of the answer."""
     seed: int | None = None
+    adapter: str = ""
+    """The adapter (LoRA) of the model that is to answer, as the endpoint serves it; empty means the model itself."""
     timeout_seconds: float | None = None
     """How long the whole call may take; None means the provider's setting. Not part of the request's hash."""
     cache: CacheUse = "use"
@@ -168,6 +170,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Whether it takes a temperature."""
     stop: bool = True
     seed: bool = True
+    adapters: bool = False
+    """Whether requests may name an adapter that is served beside the model."""
     context_tokens: int | None = None
     """The longest request and answer together; None where it is not known."""
     max_output_tokens: int | None = None

@@ -57,7 +57,7 @@ class ScriptedModel:
         timeout_seconds: float | None = None,
     ) -> None:
         self.name = f"{PROVIDER}/{model}"
-        self.capabilities = capabilities or Capabilities(vision=True)
+        self.capabilities = capabilities or Capabilities(vision=True, adapters=True)
         self.requests: list[ModelRequest] = []
         self._model = model
         self._timeout_seconds = timeout_seconds

@@ -40,6 +40,7 @@ def _lacking(request: ModelRequest, can: Capabilities) -> Iterator[str]:
         "temperature": (request.temperature is not None, can.sampling),
         "stop texts": (bool(request.stop), can.stop),
         "seed": (request.seed is not None, can.seed),
+        f"adapters (adapter {request.adapter!r})": (bool(request.adapter), can.adapters),
         f"max_output_tokens above {can.max_output_tokens}": (too_long, False),
     }
     return (what for what, (needed, present) in needs.items() if needed and not present)

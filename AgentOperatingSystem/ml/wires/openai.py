@@ -25,7 +25,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str = "/chat/completions"
     model_in_body: bool = True
-    """False where the path names the model (Azure's deployments)."""
+    """False where the path names the model (Azure's deployments), or the server knows but one."""
     max_tokens: str = "max_tokens"
     """OpenAI itself took `max_tokens` out of service with its reasoning models."""
     seed: str = "seed"
@@ -53,7 +53,7 @@ class OpenAIWire:
     def body(self, request: ModelRequest, streaming: bool) -> dict[str, Any]:
         dialect = self._dialect
         fields: dict[str, Any] = {
-            "model": self._model if dialect.model_in_body else None,
+            "model": request.adapter or (self._model if dialect.model_in_body else None),
             "messages": [_message(message, dialect) for message in request.messages],
             "tools": [_tool(tool) for tool in request.tools],
             "tool_choice": self._choice(request),
