@@ -1,6 +1,6 @@
 """Composition: the one file that chooses implementations, and the system as applications hold it.
 
-    config → store, blobs, bus → registry, kernel, mailroom → pump
+    config → engines: store, blobs, bus → registry, kernel, mailroom → pump
 
 `AgentOperatingSystem(config)` reads in the order in which things start. Tests pass parts of their own with
 `parts_from`.
@@ -19,6 +19,7 @@ from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Limits
 from AgentOperatingSystem.clock import Clock, SystemClock
 from AgentOperatingSystem.config import AOSConfig
+from AgentOperatingSystem.engines import Engines
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
@@ -26,7 +27,6 @@ from AgentOperatingSystem.knowledge import running as running_knowledge
 from AgentOperatingSystem.knowledge.base import KnowledgeBase
 from AgentOperatingSystem.knowledge.ports import Embedder
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
-from AgentOperatingSystem.messaging import embedded
 from AgentOperatingSystem.messaging.ports import Broker
 from AgentOperatingSystem.ml import running as running_models
 from AgentOperatingSystem.observability.redaction import redact_json, register_secrets
@@ -59,10 +59,8 @@ from AgentOperatingSystem.orchestration.schedules import ScheduleDesk
 from AgentOperatingSystem.orchestration.subscriptions import Subscriptions
 from AgentOperatingSystem.orchestration.switching import SwitchDesk
 from AgentOperatingSystem.orchestration.travel import TimeDesk
-from AgentOperatingSystem.storage.folder import FolderBlobStore
 from AgentOperatingSystem.storage.records import Head, Page
 from AgentOperatingSystem.storage.repository import Repository
-from AgentOperatingSystem.storage.sqlite import store as sqlite_store
 from AgentOperatingSystem.storage.sqlite.engine import Engine
 from AgentOperatingSystem.tools import running as running_tools
 
@@ -78,7 +76,7 @@ class AgentOperatingSystem:
     """
 
     kernel: Kernel
-    """There after `initialize`, as all that is named from here to `engine`."""
+    """There after `initialize`, as all that is named from here to `bus`."""
     parts: Parts
     mailroom: Mailroom
     message_bus: ApplicationBus
@@ -94,9 +92,7 @@ class AgentOperatingSystem:
     archive: Archivist
     travel: TimeDesk
     bus: Broker
-    engine: Engine
-    bus_type: ClassVar[type[embedded.EmbeddedBus]] = embedded.EmbeddedBus
-    store_type: ClassVar[type[sqlite_store.SqliteAgentStore]] = sqlite_store.SqliteAgentStore
+    engines: ClassVar[type[Engines]] = Engines
 
     def __init__(
         self, config: AOSConfig | None = None, *, routes: Sequence[Route] = (), clock: Clock | None = None
@@ -126,8 +122,9 @@ class AgentOperatingSystem:
         """
         if self._pump is not None:
             return self
-        await asyncio.to_thread(Path(self.config.data_dir).mkdir, parents=True, exist_ok=True, mode=0o700)
-        self.parts = await (self._on_postgres() if self.config.database_url else self._embedded())
+        self._opened = opened = await self.engines(self.config, self.clock, self.subscriptions.copies).open()
+        self.bus = opened.bus
+        self.parts = parts_from(self.config, self.registry, opened.store, opened.blobs, opened.bus, self.clock)
         storage.use(self.parts.store, self.parts.blobs)
         running_models.use(self.models)
         running_knowledge.use(self._opened_knowledge)
@@ -146,10 +143,18 @@ class AgentOperatingSystem:
         self.schedules = ScheduleDesk(self.parts, self.kernel)
         self.archive = Archivist(self.parts, self.kernel)
         self.travel = TimeDesk(self.parts, self.kernel, self.archive)
-        self._housekeeping = Housekeeping(self.parts, self.config, self.bus.prune)
+        self._housekeeping = Housekeeping(self.parts, self.config, self.bus.prune, opened.collect)
         self._pump = Pump(self.kernel, self.parts.bus, self.config.max_concurrent_turns)
         await self._refresh()
         return self
+
+    @property
+    def engine(self) -> Engine:
+        """The file of an embedded store or bus, for counts and benchmarks. Raises `ConfigurationError` without one."""
+        self._started()
+        if self._opened.engine is None:
+            raise ConfigurationError("nothing of this system is embedded: there is no file")
+        return self._opened.engine
 
     def start(self) -> None:
         """Begins to hand out turns; `process_event` and all that sends does it too. Register the agents before."""
@@ -186,8 +191,7 @@ class AgentOperatingSystem:
             await self._knowledge.close()
             self._knowledge = None
         await running_tools.release(self.tools)
-        await self.parts.bus.close()
-        await self.parts.store.close()
+        await self._opened.close()
         return late
 
     # --- agents ---------------------------------------------------------------------------------------------
@@ -282,30 +286,6 @@ class AgentOperatingSystem:
         return event_from(event, self.config.tenant)
 
     # --- inside ---------------------------------------------------------------------------------------------
-
-    async def _embedded(self) -> Parts:
-        """The embedded default: one SQLite file for state, mailbox and outbox; one fsync for receive, commit and
-        publish.
-        """
-        config = self.config
-        if config.storage_connection_string or config.storage_account_url or config.servicebus_connection_string:
-            raise ConfigurationError(
-                "Azure storage and Service Bus are configured, but this build has only the embedded store"
-            )
-        folder = Path(config.data_dir)
-        engine = self.engine = Engine(folder / "aos.db", (*sqlite_store.SCHEMA, *embedded.SCHEMA))
-        limits = {"turn_events_max": config.turn_events_max, "pending_max": config.max_pending_events}
-        self.bus = bus = self.bus_type(engine, folder, self.clock, self.subscriptions.copies, **limits)
-        await bus.open()
-        blobs = FolderBlobStore(folder / "blobs", self.clock)
-        return parts_from(config, self.registry, self.store_type(engine, bus), blobs, bus, self.clock)
-
-    async def _on_postgres(self) -> Parts:
-        """State, mailbox and outbox in the database of `database_url`, which several hosts may share."""
-        from AgentOperatingSystem.messaging.postgres.opening import opened  # loads asyncpg
-
-        store, blobs, self.bus = await opened(self.config, self.clock, self.subscriptions.copies)
-        return parts_from(self.config, self.registry, store, blobs, self.bus, self.clock)
 
     def _opened_knowledge(self) -> KnowledgeBase:
         if self._knowledge is None:

@@ -16,12 +16,21 @@ HOUSEKEEPING_SECONDS = 3600.0
 
 
 class Housekeeping:
-    """One system's housekeeping; `prune` deletes publications that are older than the time that it is given."""
+    """One system's housekeeping; `prune` deletes publications that are older than the time that it is given, and
+    `collect_own` blobs of the store's own, where it has any, that are older than so many seconds.
+    """
 
-    def __init__(self, parts: Parts, config: AOSConfig, prune: Callable[[float], Awaitable[object]]) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        config: AOSConfig,
+        prune: Callable[[float], Awaitable[object]],
+        collect_own: Callable[[float], Awaitable[int]] | None = None,
+    ) -> None:
         self._parts = parts
         self._config = config
         self._prune = prune
+        self._collect_own = collect_own
         self._since = 0.0
 
     async def run(self) -> int:
@@ -37,4 +46,6 @@ class Housekeeping:
         self._since = now - HOUSEKEEPING_SECONDS  # what changed meanwhile is looked at twice, and nothing never
         await self._prune(before)
         longest_turn = 2 * config.turn_timeout_seconds + config.drain_timeout_seconds
+        if self._collect_own is not None:
+            rows += await self._collect_own(longest_turn)
         return rows + await collect(parts.store, parts.blobs, longest_turn, parts.clock)

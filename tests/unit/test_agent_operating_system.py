@@ -384,9 +384,9 @@ async def test_a_system_that_was_not_initialized_says_so(tmp_path: Path) -> None
     assert await aos.close() == 0
 
 
-async def test_what_this_build_does_not_have_is_refused(tmp_path: Path) -> None:
-    config = AOSConfig(data_dir=tmp_path, storage_account_url="https://x.blob.core.windows.net")
-    with pytest.raises(ConfigurationError, match="only the embedded store"):
+async def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
+    config = AOSConfig(data_dir=tmp_path, bus="storage_queue")
+    with pytest.raises(ConfigurationError, match="the store 'embedded' goes with embedded, servicebus"):
         await AgentOperatingSystem(config).initialize()
 
 

@@ -1,6 +1,7 @@
 """What keeps state and what carries messages: Azure, PostgreSQL, or files on this machine."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -12,6 +13,13 @@ from AgentOperatingSystem.config.kinds import Count, Seconds
 class StoreSettings(BaseSettings):
     """What keeps state and what carries messages: Azure, PostgreSQL, or files on this machine."""
 
+    store: Literal["auto", "embedded", "azure", "postgres"] = Field(
+        "auto", description="What keeps state; `auto` takes the one that is configured, `embedded` where none is."
+    )
+    bus: Literal["auto", "embedded", "servicebus", "storage_queue", "postgres"] = Field(
+        "auto",
+        description="What carries messages; `auto` takes Service Bus where it is configured, else the store's own.",
+    )
     data_dir: Path = Field(Path(".aos"), description="Where the embedded store keeps its files.")
     storage_connection_string: kinds.StorageString | None = Field(
         None,

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem, parts_from
+from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
+from AgentOperatingSystem.engines import Engines, Opened
 from AgentOperatingSystem.events import Message
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.messaging.postgres.bus import PostgresBus
 from AgentOperatingSystem.messaging.postgres.opening import opened
-from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.proof.kill.points import Trap
 from AgentOperatingSystem.storage.postgres.store import PostgresAgentStore
 from AgentOperatingSystem.storage.records import Change, Committed, Head
@@ -45,10 +45,15 @@ class TrappedPostgresBus(PostgresBus):
         Trap.step("after settle")
 
 
-class PostgresSystem(AgentOperatingSystem):
+class TrappedEngines(Engines):
     """State, mailbox and outbox in one database, for hosts that share nothing else."""
 
-    async def _on_postgres(self) -> Parts:
+    async def on_postgres(self) -> Opened:
         types = (TrappedPostgresStore, TrappedPostgresBus)
-        store, blobs, self.bus = await opened(self.config, self.clock, self.subscriptions.copies, *types)
-        return parts_from(self.config, self.registry, store, blobs, self.bus, self.clock)
+        return Opened(*await opened(self._config, self._clock, self._copies, *types))
+
+
+class PostgresSystem(AgentOperatingSystem):
+    """A host on `TrappedEngines`."""
+
+    engines = TrappedEngines

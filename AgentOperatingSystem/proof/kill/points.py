@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
 from AgentOperatingSystem.config import AOSConfig
+from AgentOperatingSystem.engines import Engines
 from AgentOperatingSystem.events import Message
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.messaging.embedded import EmbeddedBus
@@ -101,18 +102,30 @@ class LoneStore(TrappedStore):
         super().__init__(engine)  # type: ignore[arg-type]  # the composition hands in its engine
 
 
-class FusedSystem(AgentOperatingSystem):
+class FusedEngines(Engines):
     """As shipped: one transaction for receive, commit and publish."""
 
-    bus_type = TrappedBus
-    store_type = TrappedStore
+    embedded_bus = TrappedBus
+    sqlite_store = TrappedStore
+
+
+class SplitEngines(Engines):
+    """As on Azure: commit, then relay, then settle, each on its own."""
+
+    embedded_bus = KeepingBus
+    sqlite_store = LoneStore
+
+
+class FusedSystem(AgentOperatingSystem):
+    """A host on `FusedEngines`."""
+
+    engines = FusedEngines
 
 
 class SplitSystem(AgentOperatingSystem):
-    """As on Azure: commit, then relay, then settle, each on its own."""
+    """A host on `SplitEngines`."""
 
-    bus_type = KeepingBus
-    store_type = LoneStore
+    engines = SplitEngines
 
 
 class Setup(NamedTuple):

@@ -1,0 +1,154 @@
+"""Which store, blobs and broker a configuration opens; called by the composition file alone.
+
+    store      blobs        bus
+    embedded   a folder     embedded | servicebus
+    postgres   postgres     postgres | servicebus
+    azure      azure        servicebus | storage_queue | embedded
+
+`store` and `bus` name them; `auto` takes what is configured. Each vendor's adapter is imported when it is chosen.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from AgentOperatingSystem.clock import Clock
+from AgentOperatingSystem.config import AOSConfig
+from AgentOperatingSystem.errors import ConfigurationError
+from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.messaging import embedded
+from AgentOperatingSystem.messaging.ports import Broker
+from AgentOperatingSystem.storage.folder import FolderBlobStore
+from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
+from AgentOperatingSystem.storage.sqlite.engine import Engine
+from AgentOperatingSystem.storage.sqlite.store import SCHEMA, SqliteAgentStore
+
+Copies = Callable[[Event], Sequence[Event]]
+Collect = Callable[[float], Awaitable[int]]
+
+_SETS = {
+    "azure": ("storage_connection_string", "storage_account_url"),
+    "postgres": ("database_url",),
+    "servicebus": ("servicebus_connection_string", "servicebus_fully_qualified_namespace"),
+}
+_BUSES = {
+    "embedded": ("embedded", "servicebus"),
+    "postgres": ("postgres", "servicebus"),
+    "azure": ("storage_queue", "servicebus", "embedded"),
+}
+"""The brokers that a store can have; the first is the one that it has when nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What one host runs on."""
+
+    store: AgentStore
+    blobs: BlobStore
+    bus: Broker
+    engine: Engine | None = None
+    """The file of what is embedded."""
+    collect: Collect | None = None
+    """For housekeeping: deletes the store's own blobs that no row points at and that are older than so many seconds."""
+
+    async def close(self) -> None:
+        """Lets go of all of it: the bus hands out nothing more, then the store closes, and the blobs with it."""
+        await self.bus.close()
+        await self.store.close()
+        if self.engine is not None:
+            await self.engine.close()
+
+
+def store_of(config: AOSConfig) -> str:
+    """`embedded`, `azure` or `postgres`. Raises `ConfigurationError` where the configuration names two or none."""
+    if config.store != "auto":
+        if config.store in _SETS and not _is_set(config, config.store):
+            raise ConfigurationError(f"store is {config.store!r}: set {' or '.join(_SETS[config.store])}")
+        return config.store
+    named = [name for name in ("azure", "postgres") if _is_set(config, name)]
+    if len(named) > 1:
+        raise ConfigurationError("a storage account and a database_url are configured: let store say which keeps state")
+    return named[0] if named else "embedded"
+
+
+def bus_of(config: AOSConfig) -> str:
+    """`embedded`, `postgres`, `servicebus` or `storage_queue`. Raises `ConfigurationError`."""
+    store = store_of(config)
+    if config.bus == "auto":
+        return "servicebus" if _is_set(config, "servicebus") else _BUSES[store][0]
+    if config.bus not in _BUSES[store]:
+        raise ConfigurationError(f"bus is {config.bus!r}, but the store {store!r} goes with {', '.join(_BUSES[store])}")
+    if config.bus == "servicebus" and not _is_set(config, "servicebus"):
+        raise ConfigurationError(f"bus is 'servicebus': set {' or '.join(_SETS['servicebus'])}")
+    return config.bus
+
+
+def _is_set(config: AOSConfig, engine: str) -> bool:
+    return any(getattr(config, name) is not None for name in _SETS[engine])
+
+
+class Engines:
+    """Opens what one configuration names. Proofs subclass it, to set traps on the way."""
+
+    sqlite_store: ClassVar[type[SqliteAgentStore]] = SqliteAgentStore
+    embedded_bus: ClassVar[type[embedded.EmbeddedBus]] = embedded.EmbeddedBus
+
+    def __init__(self, config: AOSConfig, clock: Clock, copies: Copies) -> None:
+        self._config = config
+        self._clock = clock
+        self._copies = copies
+
+    async def open(self) -> Opened:
+        """Raises `ConfigurationError`, also where a package is not installed; `StoreUnavailable`."""
+        store, bus = store_of(self._config), bus_of(self._config)
+        if store == "postgres" and bus == "postgres":
+            return await self.on_postgres()
+        if store == "azure":
+            return await self.on_azure(bus)
+        if store == bus == "embedded":
+            return await self.on_file()
+        raise ConfigurationError(f"the store {store!r} with the bus {bus!r} cannot be opened")
+
+    async def on_file(self) -> Opened:
+        """One SQLite file for state, mailbox and outbox; one fsync for receive, commit and publish."""
+        engine = self._file(*SCHEMA)
+        bus = await self._embedded_bus(engine)
+        return Opened(self.sqlite_store(engine, bus), self._folder_blobs(), bus, engine)
+
+    async def on_postgres(self) -> Opened:
+        """State, mailbox and outbox in the database of `database_url`, which several hosts may share."""
+        from AgentOperatingSystem.messaging.postgres.opening import opened  # loads asyncpg
+
+        return Opened(*await opened(self._config, self._clock, self._copies))
+
+    async def on_azure(self, bus: str) -> Opened:
+        """State in tables and blobs of one account; a broker beside it carries."""
+        from AgentOperatingSystem.storage import azure
+
+        store, blobs, collect = await azure.opened(self._config, self._clock)
+        try:
+            if bus != "embedded":
+                raise ConfigurationError(f"the store 'azure' with the bus {bus!r} cannot be opened")
+            engine = self._file()
+            return Opened(store, blobs, await self._embedded_bus(engine), engine, collect)
+        except BaseException:
+            await store.close()
+            raise
+
+    def _file(self, *schema: str) -> Engine:
+        return Engine(self._folder() / "aos.db", (*schema, *embedded.SCHEMA))
+
+    def _folder(self) -> Path:
+        folder = Path(self._config.data_dir)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+    def _folder_blobs(self) -> FolderBlobStore:
+        return FolderBlobStore(self._folder() / "blobs", self._clock)
+
+    async def _embedded_bus(self, engine: Engine) -> embedded.EmbeddedBus:
+        limits = {"turn_events_max": self._config.turn_events_max, "pending_max": self._config.max_pending_events}
+        bus = self.embedded_bus(engine, self._folder(), self._clock, self._copies, **limits)
+        await bus.open()
+        return bus
