@@ -104,6 +104,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return step_name(self.kind, self.hash, self.occurrence)
 
 
+decode_step = msgspec.json.Decoder(Step).decode
+"""A step from the JSON of its row. Raises `msgspec.ValidationError` where it is none."""
+
+
 def step_name(kind: StepKind, hash: str, occurrence: int) -> str:
     """The name of a step within its event: the same at every try."""
     return f"{kind}-{hash[:40]}-{occurrence:04d}"
@@ -175,7 +179,7 @@ class Ticket(Protocol):
         ...
 
     async def finish(self, done: Done) -> None:
-        """Records the result; durable when this returns."""
+        """Records the result: durable, at the latest, before the next effect, wait or commit."""
         ...
 
     async def fail(self, error: BaseException) -> None:

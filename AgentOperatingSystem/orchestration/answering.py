@@ -30,9 +30,10 @@ from AgentOperatingSystem.observability import metrics
 from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.effects import BY_LENGTH_MAX
 from AgentOperatingSystem.orchestration.kernel import Kernel
-from AgentOperatingSystem.orchestration.outside import change_event, resume
+from AgentOperatingSystem.orchestration.outside import change_event
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.recording import Recorder
+from AgentOperatingSystem.orchestration.resuming import resume
 from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.records import ENDS, EventRow, Page, Row, Status
 

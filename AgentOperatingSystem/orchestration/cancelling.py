@@ -13,6 +13,7 @@ from AgentOperatingSystem.orchestration.decisions import End
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.outside import change_event, let_go
 from AgentOperatingSystem.orchestration.parts import Parts
+from AgentOperatingSystem.orchestration.resuming import work_outside
 from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.records import ENDS, EventRow, Status
 
@@ -60,9 +61,7 @@ class CancelDesk:
         if message is None or message.event is None:
             raise UnknownEvent(f"{agent} has no event {probe.id!r} from {probe.source!r}")
         server = await self._kernel.awaken_fresh(agent)
-        work = Work(
-            server.head, parts.clock.now(), parts.registry.is_strict(agent), parts.rules, parts.limits
-        ).from_outside()
+        work = work_outside(parts, agent, server.head)
         work.end(Case(message.event, None, probe.key, message.fingerprint), End(Status.CANCELLED, why))
         (row,) = work.inserts
         await commit_and_ring(parts, self._kernel, server, work.change(server.head, server.etag, ()), "cancel")

@@ -20,9 +20,10 @@ from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.decisions import End
 from AgentOperatingSystem.orchestration.evidence import is_asked
 from AgentOperatingSystem.orchestration.kernel import Kernel
-from AgentOperatingSystem.orchestration.outside import change_event, let_go, resume
+from AgentOperatingSystem.orchestration.outside import change_event, let_go
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.recording import Recorder
+from AgentOperatingSystem.orchestration.resuming import resume
 from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.records import ENDS, EventRow, Page, Status
 from AgentOperatingSystem.tools.records import ToolResult

@@ -4,8 +4,6 @@ The journal hands over what it could not append. If a person was asked what beca
 and the event goes on by itself.
 """
 
-import math
-
 import msgspec
 
 from AgentOperatingSystem.agents.steps import Step, StepStatus
@@ -15,7 +13,7 @@ from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.observability import metrics
 from AgentOperatingSystem.orchestration.bells import SAFETY_BELL_SECONDS
 from AgentOperatingSystem.orchestration.recording import Recorder
-from AgentOperatingSystem.orchestration.work import HELD, Work
+from AgentOperatingSystem.orchestration.resuming import resume, work_outside
 from AgentOperatingSystem.storage.records import Change, Status
 
 RACES_MAX = 20
@@ -57,13 +55,11 @@ async def _change(recorder: Recorder, server: ContextMCPServer, key: str, step: 
             updated_at=recorder.now(),
         )
         return Change(head=head, etag=server.etag, rows=(recorder.row(key, step),))
-    strict = parts.registry.is_strict(recorder.agent)
-    work = Work(head, recorder.now(), strict, parts.rules, parts.limits).from_outside()
+    work = work_outside(parts, recorder.agent, head)
     work.step_blobs = work.step_blobs or bool(step.result_blob)
     kept = recorder.row(key, step)
     work.rows[kept.kind, kept.name] = kept
-    held = await parts.store.parked(recorder.agent, math.inf, parts.rules.held_max)
-    work.go_on(row, [each for each in held if each.reason == HELD])
+    await resume(parts, work, row)
     return work.change(head, server.etag, ())
 
 

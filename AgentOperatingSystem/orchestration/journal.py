@@ -115,12 +115,9 @@ class Journal:
 
     async def begin(self, call: Call) -> "Ticket":
         """See `agents.steps.Journal`."""
-        step = self._counted(call)  # before anything is awaited: calls are counted in the order in which they are made
-        await self._may_go_on()
-        await self._claim()
-        found = self._found(step, call)
-        if found is not None and found.status is StepStatus.DONE:
-            return Ticket(self, found, await self._read_back(found))
+        step, found, done = await self._come_to(call)
+        if found is not None and done is not None:
+            return Ticket(self, found, done)
         return await self._made(call, step, found)
 
     async def wait(
@@ -129,12 +126,9 @@ class Journal:
         """The recorded answer to this very question; else the handling ends here, and goes on when the answer is there
         or at `expires`. `ask` makes the events that ask, once, given the correlation id of the answer.
         """
-        step = self._counted(call)
-        await self._may_go_on()
-        await self._claim()
-        found = self._found(step, call)
-        if found is not None and found.status is StepStatus.DONE:
-            return await self._read_back(found)
+        step, found, done = await self._come_to(call)
+        if done is not None:
+            return done
         if found is None:
             found = _replace(step, status=StepStatus.WAITING, deadline=expires)
             self.asked += ask(f"{WAIT}{self._case.key}/{found.name}")
@@ -173,6 +167,16 @@ class Journal:
         return self._over or isinstance(self.verdict, Overtaken)
 
     # --- before a step ----------------------------------------------------------------------------------------
+
+    async def _come_to(self, call: Call) -> tuple[Step, Step | None, Done | None]:
+        """The step as it would be recorded, what is recorded of it, and the result in that where there is one."""
+        step = self._counted(call)  # before anything is awaited: calls are counted in the order in which they are made
+        await self._may_go_on()
+        await self._claim()
+        found = self._found(step, call)
+        if found is None or found.status is not StepStatus.DONE:
+            return step, found, None
+        return step, found, await self._read_back(found)
 
     def _counted(self, call: Call) -> Step:
         """The step as it would be recorded, with its place and its occurrence."""
@@ -241,7 +245,7 @@ class Journal:
             deadline = self._recorder.now() + call.deadline_seconds
             step = _replace(step, status=StepStatus.INTENT, deadline=deadline)
         model = await self._room(call, step)
-        if needs_intent(call):
+        if step.status is StepStatus.INTENT:
             await self._append(step)
         elif self._meter.holds(step.name) or acts(call):  # what it was decided on is durable first
             await self._reserve()
@@ -327,7 +331,7 @@ class Journal:
         return done
 
     async def record(self, step: Step, done: Done) -> None:
-        """Keeps a result: durable when this returns."""
+        """Keeps a result: durable, at the latest, before the next effect, wait or commit."""
         try:
             recorded = await self._recorder.recorded(step, done)
         except AOSError as error:
@@ -341,7 +345,9 @@ class Journal:
             await self._append(_replace(step, status=StepStatus.FAILED, error=describe(error)))
 
     async def _append(self, step: Step) -> None:
-        """Makes a step durable. A result that comes when the fence is lost is kept as evidence, if any is needed."""
+        """Makes a step durable, at once or with what comes next (`is_repeatable`). A result that comes when the fence is
+        lost is kept as evidence, if any is needed.
+        """
         if not self._is_lost:
             if step.status is StepStatus.DONE:
                 self._meter.settle(step)

@@ -4,7 +4,6 @@ the event in hand loses the fence, reads again and obeys.
 The desks (control, effects, approvals) say what is to become of the event; the bookkeeping is the turn's own (`Work`).
 """
 
-import math
 from collections.abc import Awaitable, Callable
 
 from AgentOperatingSystem.agents.steps import WAIT
@@ -17,7 +16,8 @@ from AgentOperatingSystem.orchestration.jobs import cancellations
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.recording import Recorder
-from AgentOperatingSystem.orchestration.work import HELD, Work
+from AgentOperatingSystem.orchestration.resuming import set_free, work_outside
+from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.records import EventRow, Row, Status
 
 OWNS = (Status.WAITING, Status.IN_DOUBT, Status.DIVERGED)
@@ -36,9 +36,7 @@ async def change_event(parts: Parts, kernel: Kernel, agent: AgentId, key: str, w
         row = await parts.store.event(agent, key)
         if row is None:
             raise UnknownEvent(f"{agent} has no event {key!r}")
-        work = Work(
-            server.head, parts.clock.now(), parts.registry.is_strict(agent), parts.rules, parts.limits
-        ).from_outside()
+        work = work_outside(parts, agent, server.head)
         await decide(work, Case(row.event, row), row)
         if not work.touched:
             return row
@@ -53,12 +51,6 @@ async def change_event(parts: Parts, kernel: Kernel, agent: AgentId, key: str, w
     raise Conflict(f"{agent}: lost the race for the head {RACES_MAX} times; the agent is too busy")
 
 
-async def resume(parts: Parts, work: Work, row: EventRow) -> None:
-    """What the event waited for is there: it goes on from its journal, first in line."""
-    held = await parts.store.parked(work.head.agent, math.inf, work.rules.held_max)
-    work.go_on(row, [each for each in held if each.reason == HELD])
-
-
 async def let_go(parts: Parts, work: Work, row: EventRow) -> None:
     """An event that waits, for answers or for a person, does so no longer: its time limits end, its conversation is
     free, and its jobs are cancelled.
@@ -71,5 +63,4 @@ async def let_go(parts: Parts, work: Work, row: EventRow) -> None:
     for name in row.waits:
         timer = f"{WAIT}{row.key}/{name}"
         work.rows[TIMER, timer] = Row(TIMER, timer, None)
-    held = await parts.store.parked(work.head.agent, math.inf, work.rules.held_max)
-    work.free(row.event, [each for each in held if each.reason == HELD])
+    await set_free(parts, work, row)

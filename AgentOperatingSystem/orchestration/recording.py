@@ -7,14 +7,13 @@ from typing import Any
 
 import msgspec
 
-from AgentOperatingSystem.agents.steps import STEP, Done, Step, StepKind, StepStatus, tool_hash
+from AgentOperatingSystem.agents.steps import STEP, Done, Step, StepKind, StepStatus, decode_step, tool_hash
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.storage.records import Row
 
 _PAGE = 1000
 TOLD_LENGTH_MAX = 300
-_step = msgspec.json.Decoder(Step)
 _encode = msgspec.json.Encoder().encode
 _replace = msgspec.structs.replace
 
@@ -47,7 +46,7 @@ class Recorder:
             page = await self.parts.store.rows(self.agent, STEP, f"{key}/", after, _PAGE)
             for row in page.items:
                 if row.value is not None:
-                    step = _step.decode(row.value)
+                    step = decode_step(row.value)
                     found[step.name] = step
             after = page.after
             if not after:
@@ -56,7 +55,7 @@ class Recorder:
     async def one(self, name: str) -> Step | None:
         """The step whose row has this name."""
         value = await self.parts.store.row(self.agent, STEP, name)
-        return _step.decode(value) if value is not None else None
+        return decode_step(value) if value is not None else None
 
     def told(self, about: Any) -> str:
         """What a step was asked, for a reason: JSON without secrets, cut."""

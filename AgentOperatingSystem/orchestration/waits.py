@@ -4,19 +4,19 @@ The kernel's handling hands every event here that answers a wait; an answer is a
 Sources of answers: another agent's reply, a person's verdict, a finished job, or the time limit.
 """
 
-import math
-
 import msgspec
 
 from AgentOperatingSystem.agents.asking import REPLY
-from AgentOperatingSystem.agents.steps import STEP, WAIT, Step, StepStatus
+from AgentOperatingSystem.agents.steps import STEP, WAIT, Step, StepStatus, decode_step
 from AgentOperatingSystem.agents.timers import TIMER, Timer
 from AgentOperatingSystem.agents.waiting import Approval, Question, wanted
 from AgentOperatingSystem.events import Event, encode
 from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.decisions import End
 from AgentOperatingSystem.orchestration.parts import Parts
-from AgentOperatingSystem.orchestration.work import HELD, Work
+from AgentOperatingSystem.orchestration.recording import Recorder
+from AgentOperatingSystem.orchestration.resuming import resume
+from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.records import EventRow, Row, Status
 
 EXPIRED = "aos.wait.expired"
@@ -25,7 +25,6 @@ ANSWERS = frozenset({REPLY, "aos.answer", EXPIRED})
 GO_ON = (Status.WAITING, Status.PARKED)
 PUT_ASIDE = (Status.IN_DOUBT, Status.DIVERGED, Status.QUARANTINED)
 """Where the event stays until a person has decided; an answer that comes meanwhile is kept for then."""
-_step = msgspec.json.Decoder(Step)
 _replace = msgspec.structs.replace
 
 
@@ -64,8 +63,7 @@ async def hand_over(parts: Parts, work: Work, case: Case) -> None:
     if row.status in PUT_ASIDE:
         work.keep(row)
     else:
-        held = await parts.store.parked(work.head.agent, math.inf, work.rules.held_max)
-        work.go_on(row, [each for each in held if each.reason == HELD])
+        await resume(parts, work, row)
     work.end(case, End(Status.DONE, ""))
 
 
@@ -83,8 +81,10 @@ def _why_not(step: Step, answer: Event) -> str:
 
 async def _waiting_step(parts: Parts, work: Work, name: str) -> Step | None:
     written = work.rows.get((STEP, name))
-    value = written.value if written is not None else await parts.store.row(work.head.agent, STEP, name)
-    step = _step.decode(value) if value is not None else None
+    if written is not None:
+        step = decode_step(written.value) if written.value is not None else None
+    else:
+        step = await Recorder(parts, work.head.agent).one(name)
     return step if step is not None and step.status is StepStatus.WAITING else None
 
 

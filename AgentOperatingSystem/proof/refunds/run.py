@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-import msgspec
-
-from AgentOperatingSystem.agents.steps import Step, StepKind, StepStatus
+from AgentOperatingSystem.agents.steps import Step, StepKind, StepStatus, decode_step
 from AgentOperatingSystem.ids import event_key
 from AgentOperatingSystem.proof.refunds.office import TOOLS, Ledger
 from AgentOperatingSystem.proof.refunds.plain import run_plain
@@ -30,7 +28,6 @@ INSIDE = (
 POINTS = (*((f"{when} commit", number) for number in range(1, COMMITS + 1) for when in ("before", "after")), *INSIDE)
 Said = dict[str, tuple[int, bool]]
 """What a host told before it died, by its first word: the order, and whether that was in doubt."""
-_step = msgspec.json.Decoder(Step)
 
 
 @dataclass
@@ -111,7 +108,7 @@ class Campaign:
                 "SELECT value FROM rows WHERE kind = 'step' AND name LIKE ?", (f"{key}/%",)
             ).fetchall()
         store.close()
-        return [_step.decode(value) for (value,) in found]
+        return [decode_step(value) for (value,) in found]
 
     def _judge(self) -> None:
         found, asked = self.found, [words[0] for words in self.ledger.lines(self.ledger.asked)]
