@@ -162,6 +162,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether the agent that this bell wakes is to look for other bells that it may be owed."""
     fingerprint: str = ""
     """What the producer said, hashed; empty for the system's own events, whose ids are not reused."""
+    aside: str = ""
+    """Why the event goes into the quarantine unhandled: the broker gave it up, or nobody can read it."""
 
 
 def event_message(event: Event, mark: str = "") -> Message:

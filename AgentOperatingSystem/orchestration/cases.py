@@ -10,7 +10,7 @@ from AgentOperatingSystem.storage.records import SENT_MAX, EventRow, Sent
 class Case:
     """One event in hand: a new arrival (`row` is None) or one that was parked."""
 
-    __slots__ = ("carried", "event", "fingerprint", "key", "row")
+    __slots__ = ("aside", "carried", "event", "fingerprint", "key", "row")
 
     def __init__(
         self,
@@ -20,8 +20,11 @@ class Case:
         fingerprint: str = "",
         *,
         carried: bool = False,
+        aside: str = "",
     ) -> None:
         self.event = event
+        self.aside = aside
+        """Why it is not to be handled but put aside for a person."""
         self.carried = carried
         """Whether a message of this turn carries it, which is delivered again if the turn is not settled."""
         self.row = row

@@ -52,6 +52,9 @@ def _held(work: Work, case: Case, hold: End | str | None) -> bool:
     if isinstance(hold, End):
         work.end(case, hold)
         return True
+    if case.aside:
+        work.end(case, End(Status.QUARANTINED, case.aside))
+        return True
     if hold is None and work.held_by(case.event) and not answers_a_wait(case.event):
         work.hold_back(case)
         return True

@@ -177,7 +177,7 @@ class Kernel:
             if (look or key in awake.recent) and key not in applied:
                 applied.update(await self._recorded(turn.agent, (key,)))
             if key not in applied and key not in fresh:
-                fresh[key] = Case(message.event, None, key, message.fingerprint, carried=True)
+                fresh[key] = Case(message.event, None, key, message.fingerprint, carried=True, aside=message.aside)
         return list(fresh.values())
 
     async def _recorded(self, agent: AgentId, keys: tuple[str, ...]) -> dict[str, EventRow]:
