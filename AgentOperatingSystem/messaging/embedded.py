@@ -7,6 +7,7 @@ crash reads again, of its own and of every dead host of the same folder.
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -48,8 +49,6 @@ PRUNE: Final = Statement(  # the newest stays, so that no number is given out tw
     7,
 )
 CLEAR: Final = Statement("DELETE FROM suspects WHERE id = ?", 7)
-CAUSED_WRITES_MAX: Final = 16
-"""While so many writes wait, no turn begins for events that others have caused."""
 TAKEOVER_SECONDS: Final = 1.0
 ALARM_AGAIN_SECONDS: Final = 1.0
 SUSPECT_SECONDS: Final = 600.0
@@ -71,7 +70,8 @@ _log = logging.getLogger(__name__)
 class EmbeddedBus:
     """`MessageBus` in the file of `engine`, and the `Outbox` of the store on the same file.
 
-    `copies` resolves a publication into one event per subscriber.
+    `copies` resolves a publication into one event per subscriber. `caused_turns_max` is how many turns there may be at
+    a time for events that other events have caused.
     """
 
     def __init__(
@@ -83,13 +83,14 @@ class EmbeddedBus:
         *,
         turn_events_max: int = 64,
         pending_max: int = 10_000,
+        caused_turns_max: int = sys.maxsize,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._copies = copies
         self._folder = folder / "hosts"
         self._pending_max = pending_max
-        self._mail = Mailboxes(turn_events_max, lambda: engine.backlog >= CAUSED_WRITES_MAX)
+        self._mail = Mailboxes(turn_events_max, lambda: engine.under_way, caused_turns_max)
         engine.when_written = self._mail.ring
         self._stored: set[str] = set()
         """Ids of messages in the mailboxes that have a row in the table."""

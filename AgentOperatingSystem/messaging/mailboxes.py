@@ -4,6 +4,7 @@ Used by the embedded bus (which keeps the messages in its file) and by the memor
 """
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -16,12 +17,14 @@ from AgentOperatingSystem.messaging.ports import Turn
 class Mailboxes:
     """Queued messages and the agents that are ready for a turn."""
 
-    def __init__(self, turn_events_max: int, is_full: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, turn_events_max: int, writes: Callable[[], int] = lambda: 0, caused_turns_max: int = sys.maxsize
+    ) -> None:
         self._turn_events_max = turn_events_max
         self._boxes: dict[AgentId, deque[Message]] = {}
         self._in_turn: dict[AgentId, Turn] = {}
         self._deliveries: dict[AgentId, int] = {}
-        self._ready = Lanes(is_full)
+        self._ready = Lanes(writes, _loop_time, caused_turns_max)
         self._bell: asyncio.Future[None] | None = None
         self._closed = False
         self.messages: dict[str, Message] = {}
@@ -97,12 +100,18 @@ class Mailboxes:
         self._in_turn.pop(agent, None)
         if agent in self._boxes:
             self._make_ready(agent)
+        if self._ready.over(agent):
+            self.ring()
 
     def _make_ready(self, agent: AgentId) -> None:
         self._ready.add(agent, self._boxes[agent][0])
         self.ring()
 
     def ring(self) -> None:
-        """Looks again who may have a turn: `is_full` may answer otherwise now."""
+        """Looks again who may have a turn: fewer writes may be under way now."""
         if self._bell is not None and not self._bell.done():
             self._bell.set_result(None)
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()

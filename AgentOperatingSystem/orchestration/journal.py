@@ -345,8 +345,8 @@ class Journal:
             await self._append(_replace(step, status=StepStatus.FAILED, error=describe(error)))
 
     async def _append(self, step: Step) -> None:
-        """Makes a step durable, at once or with what comes next (`is_repeatable`). A result that comes when the fence is
-        lost is kept as evidence, if any is needed.
+        """Makes a step durable, at once or with what comes next (`is_repeatable`). A result that comes when the fence
+        is lost is kept as evidence, if any is needed.
         """
         if not self._is_lost:
             if step.status is StepStatus.DONE:

@@ -60,6 +60,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._pending: list[Write] = []
         self._writing = False
+        self._in_batch = 0
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -90,9 +91,9 @@ class Engine:
         await future
 
     @property
-    def backlog(self) -> int:
-        """How many writes wait for the one that is under way."""
-        return len(self._pending)
+    def under_way(self) -> int:
+        """How many writes were submitted and are not done."""
+        return len(self._pending) + self._in_batch
 
     def read(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """A point read, at once: microseconds while its pages are cached. For long lists use `scan`."""
@@ -120,9 +121,11 @@ class Engine:
 
     def _flush(self) -> None:
         batch, self._pending = self._pending[:BATCH_MAX], self._pending[BATCH_MAX:]
+        self._in_batch = len(batch)
         self._batches.put(batch)
 
     def _answered(self, batch: list[Write]) -> None:
+        self._in_batch = 0
         for write in batch:
             if not write.done.done():  # a caller that was cancelled no longer waits
                 _resolve(write)
