@@ -27,7 +27,7 @@ from AgentOperatingSystem.knowledge import running as running_knowledge
 from AgentOperatingSystem.knowledge.base import KnowledgeBase
 from AgentOperatingSystem.knowledge.ports import Embedder
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
-from AgentOperatingSystem.messaging.ports import Broker
+from AgentOperatingSystem.messaging.ports import Broker, Turn
 from AgentOperatingSystem.ml import running as running_models
 from AgentOperatingSystem.observability.redaction import redact_json, register_secrets
 from AgentOperatingSystem.orchestration.answering import AnswerDesk
@@ -46,6 +46,7 @@ from AgentOperatingSystem.orchestration.housekeeping import DAY_SECONDS, HOUSEKE
 from AgentOperatingSystem.orchestration.jobs import JobCanceller
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.lifecycle import Lifecycle
+from AgentOperatingSystem.orchestration.lookout import Lookout
 from AgentOperatingSystem.orchestration.mailroom import Mailroom
 from AgentOperatingSystem.orchestration.manager import AgentManager
 from AgentOperatingSystem.orchestration.message_bus import ApplicationBus
@@ -95,9 +96,18 @@ class AgentOperatingSystem:
     engines: ClassVar[type[Engines]] = Engines
 
     def __init__(
-        self, config: AOSConfig | None = None, *, routes: Sequence[Route] = (), clock: Clock | None = None
+        self,
+        config: AOSConfig | None = None,
+        *,
+        routes: Sequence[Route] = (),
+        clock: Clock | None = None,
+        pushed: bool = False,
     ) -> None:
+        """`pushed` is for a host that hands in turns itself (`deliver`) and beats the pulse (`keep_house`), as Azure
+        Functions do: then nothing is taken from the broker here.
+        """
         self.config = config or AOSConfig()
+        self._is_pushed = pushed
         register_secrets(*self.config.secret_values())
         self.clock = clock or SystemClock()
         self.models = running_models.RunningModels(self.config, self.clock)
@@ -130,7 +140,8 @@ class AgentOperatingSystem:
         running_knowledge.use(self._opened_knowledge)
         running_tools.use(self.tools)
         self.kernel = Kernel(self.parts)
-        self.mailroom = Mailroom(self.parts, self.kernel, self.routes, self.config.dedupe_days * DAY_SECONDS)
+        lookout = Lookout(self.parts, self.kernel.outcomes) if opened.is_shared else None
+        self.mailroom = Mailroom(self.parts, self.kernel, self.routes, self.config.dedupe_days * DAY_SECONDS, lookout)
         self.message_bus = ApplicationBus(self.parts, self.mailroom, self.subscriptions, self.config.tenant, self.start)
         self.lifecycle = Lifecycle(self.parts, self.kernel)
         self.cancelling = CancelDesk(self.parts, self.kernel)
@@ -156,14 +167,23 @@ class AgentOperatingSystem:
             raise ConfigurationError("nothing of this system is embedded: there is no file")
         return self._opened.engine
 
+    async def deliver(self, turn: Turn) -> None:
+        """One turn that a host pushes in; its messages are settled when this returns.
+
+        Raises `StoreUnavailable` where the store or the broker cannot be reached: the turn has to come again.
+        """
+        self.start()
+        await self.kernel.deliver(turn)
+
     def start(self) -> None:
         """Begins to hand out turns; `process_event` and all that sends does it too. Register the agents before."""
-        self._started().start()
+        pump = self._started()
+        if not self._is_pushed:
+            pump.start()
         if not self._chores:
-            self._chores = [
-                asyncio.create_task(self._refresh_forever(), name="aos-subscriptions"),
-                asyncio.create_task(self._keep_house_forever(), name="aos-housekeeping"),
-            ]
+            self._chores = [asyncio.create_task(self._refresh_forever(), name="aos-subscriptions")]
+            if not self._is_pushed:
+                self._chores.append(asyncio.create_task(self._keep_house_forever(), name="aos-housekeeping"))
 
     async def drain(self) -> int:
         """Hands out no further turn, waits for those under way (at most `drain_timeout_seconds`), and lets go of

@@ -52,6 +52,9 @@ class Opened:
     collect: Collect | None = None
     """For housekeeping: deletes the store's own blobs that no row points at and that are older than so many seconds."""
 
+    is_shared: bool = False
+    """Whether the bus may hand an event that is waited for here to another host, and tell this one nothing of it."""
+
     async def close(self) -> None:
         """Lets go of all of it: the bus hands out nothing more, then the store closes, and the blobs with it."""
         await self.bus.close()
@@ -148,7 +151,11 @@ class Engines:
         return FolderBlobStore(self._folder() / "blobs", self._clock)
 
     async def _embedded_bus(self, engine: Engine) -> embedded.EmbeddedBus:
-        limits = {"turn_events_max": self._config.turn_events_max, "pending_max": self._config.max_pending_events}
+        limits = {
+            "turn_events_max": self._config.turn_events_max,
+            "pending_max": self._config.max_pending_events,
+            "caused_turns_max": max(1, self._config.max_concurrent_turns * 3 // 4),
+        }
         bus = self.embedded_bus(engine, self._folder(), self._clock, self._copies, **limits)
         await bus.open()
         return bus

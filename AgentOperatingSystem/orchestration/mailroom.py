@@ -28,6 +28,7 @@ from AgentOperatingSystem.events import (
 )
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.kernel import Kernel
+from AgentOperatingSystem.orchestration.lookout import Lookout
 from AgentOperatingSystem.orchestration.outcomes import Waiter
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.routes import Route, choose, unrouted
@@ -40,9 +41,18 @@ _decode = msgspec.json.decode
 class Mailroom:
     """The one way in."""
 
-    def __init__(self, parts: Parts, kernel: Kernel, routes: Sequence[Route], dedupe_seconds: float) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        kernel: Kernel,
+        routes: Sequence[Route],
+        dedupe_seconds: float,
+        lookout: Lookout | None = None,
+    ) -> None:
+        """`lookout` is for a broker that may hand an event to a host that tells this one nothing."""
         self._parts = parts
         self._kernel = kernel
+        self._lookout = lookout
         self._dedupe_seconds = dedupe_seconds
         self.routes = list(routes)
         self._sending: dict[str, str] = {}
@@ -87,6 +97,8 @@ class Mailroom:
         try:
             if is_first and not self._is_waiting(message):
                 await self._parts.bus.offer(message)
+            if self._lookout is not None:
+                self._lookout.look(event.agent, key)
             return await _within(waiter, timeout_seconds)
         except TimeoutError:
             await self._parts.bus.keep(message)

@@ -8,6 +8,8 @@ from AgentOperatingSystem.messaging.watchers import Watchers
 from AgentOperatingSystem.storage.records import EventRow, Status
 
 Waiter = asyncio.Future[EventRow]
+UNTOLD = (Status.PARKED, Status.WAITING)
+"""Those who wait for an event wait on while it stands so."""
 
 
 class Outcomes:
@@ -35,6 +37,10 @@ class Outcomes:
         known[1].append(waiter)
         return waiter, False
 
+    def is_awaited(self, agent: AgentId, key: str) -> bool:
+        """Whether somebody on this host waits for the event."""
+        return (agent, key) in self._waiting
+
     def leave(self, agent: AgentId, key: str, waiter: Waiter) -> None:
         """The waiter gave up."""
         known = self._waiting.get((agent, key))
@@ -46,7 +52,7 @@ class Outcomes:
     def tell(self, agent: AgentId, row: EventRow) -> None:
         """Hands the row of an event that ended (or was put aside) to whoever waits for it."""
         self.watchers.notify(agent)
-        if row.status in (Status.PARKED, Status.WAITING) or not self._waiting:
+        if row.status in UNTOLD or not self._waiting:
             return
         known = self._waiting.pop((agent, row.key), None)
         if known is None:
