@@ -42,9 +42,9 @@ async def test_a_body_up_to_the_limit(pages: Pages, size: int) -> None:
     [
         Answer(body=b"x" * (KIB + 1)),
         Answer(headers={"Content-Length": str(1 << 40)}, body=b"x" * 5000),
-        Answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(b"x" * (KIB + 1))),
-        Answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(bytes(64 << 20))),
-        Answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(b"x") + b"y" * KIB),
+        Answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(b"x" * (KIB + 1), mtime=0)),
+        Answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(bytes(64 << 20), mtime=0)),
+        Answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(b"x", mtime=0) + b"y" * KIB),
     ],
     ids=["plain", "length", "gzip", "bomb", "behind gzip"],
 )
@@ -55,7 +55,7 @@ async def test_a_larger_body_is_refused(pages: Pages, answer: Answer) -> None:
 
 
 async def test_a_bomb_is_never_in_memory(pages: Pages) -> None:
-    pages.answers["/a"] = Answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(bytes(64 << 20)))
+    pages.answers["/a"] = Answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(bytes(64 << 20), mtime=0))
     tracemalloc.start()
     try:
         with pytest.raises(TooLarge):
@@ -66,7 +66,7 @@ async def test_a_bomb_is_never_in_memory(pages: Pages) -> None:
 
 
 async def test_a_compressed_body(pages: Pages, fetcher: Fetcher) -> None:
-    pages.answers["/a"] = Answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(b"text" * 1000))
+    pages.answers["/a"] = Answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(b"text" * 1000, mtime=0))
     assert (await fetcher.fetch(f"{pages.url}/a")).content == b"text" * 1000
     pages.answers["/a"] = Answer(headers={"Content-Encoding": "gzip"}, body=b"")
     assert (await fetcher.fetch(f"{pages.url}/a")).content == b""
@@ -76,10 +76,10 @@ async def test_a_compressed_body(pages: Pages, fetcher: Fetcher) -> None:
     ("encoding", "body", "message"),
     [
         ("br", b"x", "encoded as 'br'"),
-        ("gzip, gzip", gzip.compress(gzip.compress(b"x")), "encoded as 'gzip, gzip'"),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"x", mtime=0), mtime=0), "encoded as 'gzip, gzip'"),
         ("deflate", zlib.compress(b"x"), "encoded as 'deflate'"),
         ("gzip", b"plain text", "not gzip"),
-        ("gzip", gzip.compress(b"x" * 1000)[:-12], "breaks off"),
+        ("gzip", gzip.compress(b"x" * 1000, mtime=0)[:-12], "breaks off"),
     ],
 )
 async def test_encodings_that_were_not_asked_for(
