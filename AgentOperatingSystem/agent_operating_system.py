@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 from AgentOperatingSystem import storage
 from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Limits
+from AgentOperatingSystem.auth.opening import Auth
 from AgentOperatingSystem.clock import Clock, SystemClock
 from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.engines import Engines
@@ -110,12 +111,12 @@ class AgentOperatingSystem:
         self._is_pushed = pushed
         register_secrets(*self.config.secret_values())
         self.clock = clock or SystemClock()
-        self.models = running_models.RunningModels(self.config, self.clock)
-        self.tools = running_tools.RunningTools(self.config)
+        self.auth = Auth(self.config, self.clock)
+        self.models = running_models.RunningModels(self.config, self.clock, self.auth.identity)
+        self.tools = running_tools.RunningTools(self.config, self.auth.identity)
         self.registry = Registry(self.config.state_bytes_max)
-        self.registry.register_system(Unrouted)
-        self.registry.register_system(FunctionHandler)
-        self.registry.register_system(JobCanceller)
+        for handler in (Unrouted, FunctionHandler, JobCanceller):
+            self.registry.register_system(handler)
         if self.config.approvals_webhook_url:
             self.registry.register_system(notifier(self.config.approvals_webhook_url))
         self.registry.register_system(control_agent(self))
@@ -132,7 +133,8 @@ class AgentOperatingSystem:
         """
         if self._pump is not None:
             return self
-        self._opened = opened = await self.engines(self.config, self.clock, self.subscriptions.copies).open()
+        engines = self.engines(self.config, self.clock, self.subscriptions.copies, self.auth)
+        self._opened = opened = await engines.open()
         self.bus = opened.bus
         self.parts = parts_from(self.config, self.registry, opened.store, opened.blobs, opened.bus, self.clock)
         storage.use(self.parts.store, self.parts.blobs)
@@ -301,9 +303,7 @@ class AgentOperatingSystem:
         return await self.message_bus.request(to_agent, message, sender=from_agent, timeout_seconds=timeout_seconds)
 
     def _event(self, event: Event | dict[str, Any]) -> Event:
-        if isinstance(event, Event):
-            return event
-        return event_from(event, self.config.tenant)
+        return event if isinstance(event, Event) else event_from(event, self.config.tenant)
 
     # --- inside ---------------------------------------------------------------------------------------------
 

@@ -9,10 +9,11 @@
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from AgentOperatingSystem.auth.opening import Auth
 from AgentOperatingSystem.clock import Clock
 from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.errors import ConfigurationError
@@ -55,12 +56,17 @@ class Opened:
     is_shared: bool = False
     """Whether the bus may hand an event that is waited for here to another host, and tell this one nothing of it."""
 
+    auth: Auth | None = None
+    """Who the host is to Azure, and the secrets of its configuration."""
+
     async def close(self) -> None:
         """Lets go of all of it: the bus hands out nothing more, then the store closes, and the blobs with it."""
         await self.bus.close()
         await self.store.close()
         if self.engine is not None:
             await self.engine.close()
+        if self.auth is not None:
+            await self.auth.close()
 
 
 def store_of(config: AOSConfig) -> str:
@@ -97,13 +103,26 @@ class Engines:
     sqlite_store: ClassVar[type[SqliteAgentStore]] = SqliteAgentStore
     embedded_bus: ClassVar[type[embedded.EmbeddedBus]] = embedded.EmbeddedBus
 
-    def __init__(self, config: AOSConfig, clock: Clock, copies: Copies) -> None:
+    def __init__(self, config: AOSConfig, clock: Clock, copies: Copies, auth: Auth | None = None) -> None:
         self._config = config
         self._clock = clock
         self._copies = copies
+        self._auth = auth or Auth(config, clock)
 
     async def open(self) -> Opened:
-        """Raises `ConfigurationError`, also where a package is not installed; `StoreUnavailable`."""
+        """Reads the configuration's secrets, then opens what they belong to.
+
+        Raises `ConfigurationError`, also where a package is not installed or a secret is refused; `Unavailable` where
+        a secret cannot be read for now; `StoreUnavailable`.
+        """
+        await self._auth.open()
+        try:
+            return replace(await self._open(), auth=self._auth)
+        except BaseException:
+            await self._auth.close()
+            raise
+
+    async def _open(self) -> Opened:
         store, bus = store_of(self._config), bus_of(self._config)
         if store == "postgres" and bus == "postgres":
             return await self.on_postgres()
@@ -129,7 +148,7 @@ class Engines:
         """State in tables and blobs of one account; a broker beside it carries."""
         from AgentOperatingSystem.storage import azure
 
-        store, blobs, collect = await azure.opened(self._config, self._clock)
+        store, blobs, collect = await azure.opened(self._config, self._clock, self._auth.identity)
         try:
             if bus != "embedded":
                 raise ConfigurationError(f"the store 'azure' with the bus {bus!r} cannot be opened")

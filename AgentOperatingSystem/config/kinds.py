@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
 from AgentOperatingSystem.config.connection_strings import check_database, check_servicebus, check_storage
+from AgentOperatingSystem.config.references import LiveSecret, reference_in
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -32,7 +33,11 @@ def _upper(value: object) -> object:
 
 def _secret(check: Callable[[str], object]) -> AfterValidator:
     def checked(secret: SecretStr) -> SecretStr:
-        check(secret.get_secret_value())
+        text = secret.get_secret_value()
+        reference = reference_in(text)
+        if reference is not None:
+            return LiveSecret(text, reference, check)
+        check(text)
         return secret
 
     return AfterValidator(checked)

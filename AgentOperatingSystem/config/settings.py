@@ -14,17 +14,30 @@ from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from AgentOperatingSystem.config.connection_strings import secret_parts
+from AgentOperatingSystem.config.groups.azure_ml import AzureMLSettings
 from AgentOperatingSystem.config.groups.deployment import DeploymentSettings
+from AgentOperatingSystem.config.groups.functions import FunctionsSettings
+from AgentOperatingSystem.config.groups.identity import IdentitySettings
 from AgentOperatingSystem.config.groups.models import ModelSettings
 from AgentOperatingSystem.config.groups.stores import StoreSettings
 from AgentOperatingSystem.config.groups.tools import ToolSettings
 from AgentOperatingSystem.config.groups.work import WorkSettings
+from AgentOperatingSystem.config.references import LiveSecret
 from AgentOperatingSystem.config.sources import DEFAULT_ORIGIN, LayerSource, Setting, complaint, read_layers, shown
 from AgentOperatingSystem.errors import ConfigurationError
 
 
 # pydantic lists the fields of the last base first.
-class AOSConfig(ToolSettings, ModelSettings, WorkSettings, StoreSettings, DeploymentSettings):
+class AOSConfig(
+    ToolSettings,
+    AzureMLSettings,
+    ModelSettings,
+    WorkSettings,
+    StoreSettings,
+    FunctionsSettings,
+    IdentitySettings,
+    DeploymentSettings,
+):
     """The configuration of one system, read once and frozen.
 
     `AOSConfig()` is what files and environment say; keyword arguments override them, and `None` means "not given"
@@ -61,8 +74,14 @@ class AOSConfig(ToolSettings, ModelSettings, WorkSettings, StoreSettings, Deploy
         for name, field in type(self).model_fields.items():
             yield Setting(name, shown(getattr(self, name)), self.origin(name), field.description or "")
 
+    def live_secrets(self) -> dict[str, LiveSecret]:
+        """The settings that name a secret elsewhere instead of holding it; `auth` reads those."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in values.items() if isinstance(value, LiveSecret)}
+
     def secret_values(self) -> frozenset[str]:
         """Every secret, and the keys within connection strings, for the log's redaction."""
         values = [getattr(self, name) for name in type(self).model_fields]
-        secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        known = (value for value in values if isinstance(value, SecretStr))
+        secrets = [value.get_secret_value() for value in known if not isinstance(value, LiveSecret) or value.is_known]
         return frozenset(secrets).union(*(secret_parts(secret) for secret in secrets))

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from AgentOperatingSystem.config.layers import DIRECTORY, Given, Layer, environment_layer, file_layer, runtime_layer
+from AgentOperatingSystem.config.references import LiveSecret
 from AgentOperatingSystem.errors import ConfigurationError
 
 DEFAULT_ORIGIN = "default"
@@ -83,7 +84,9 @@ def _is_secret(field: FieldInfo) -> bool:
 
 
 def shown(value: object) -> object:
-    """The value as it may be shown and written as JSON: secrets masked, paths as text."""
+    """The value as it may be shown and written as JSON: secrets masked, paths as text; where a secret lies is none."""
+    if isinstance(value, LiveSecret):
+        return value.text
     if isinstance(value, SecretStr):
         return MASK
     return str(value) if isinstance(value, Path) else value

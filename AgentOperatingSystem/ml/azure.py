@@ -31,8 +31,19 @@ def entra_headers(given: TokenProvider | None = None) -> Callable[[], Awaitable[
     return headers
 
 
-def entra_source(scope: str, who: str) -> TokenSource:
-    """Tokens for one scope from azure-identity's default chain; `who` needs them, for messages.
+def entra_tokens(credential: Any) -> TokenProvider:
+    """Tokens for Azure OpenAI from a credential. Raises as the calls of `entra_headers` do."""
+    source = entra_source(SCOPE, "azure models without azure_openai_key", credential)
+
+    async def text() -> str:
+        return (await source()).value
+
+    return text
+
+
+def entra_source(scope: str, who: str, credential: Any = None) -> TokenSource:
+    """Tokens for one scope from a credential or, where none is given, from azure-identity's default chain; `who` needs
+    them, for messages.
 
     The first call loads azure-identity. Raises as the calls of `entra_headers` do.
     """
@@ -40,19 +51,19 @@ def entra_source(scope: str, who: str) -> TokenSource:
 
     async def token() -> Token:
         if not made:
-            made.append(_default_source(scope, who))
+            made.append(_source(scope, who, credential))
         return await made[0]()
 
     return token
 
 
-def _default_source(scope: str, who: str) -> TokenSource:
+def _source(scope: str, who: str, credential: Any) -> TokenSource:
     try:
         identity = importlib.import_module("azure.identity.aio")
         core = importlib.import_module("azure.core.exceptions")
     except ImportError:
         raise ConfigurationError(f"{who} need the extra 'azure': pip install 'agent-operating-system[azure]'") from None
-    credential = identity.DefaultAzureCredential()
+    credential = credential or identity.DefaultAzureCredential()
 
     async def token() -> Token:
         try:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 import httpx2
 import msgspec
 
-from AgentOperatingSystem.errors import MalformedAnswer, ModelError, ModelUnavailable
+from AgentOperatingSystem.errors import MalformedAnswer, ModelError, ModelUnauthorized, ModelUnavailable
 from AgentOperatingSystem.ml.faults import from_status
 from AgentOperatingSystem.ml.records import NOTHING_USED
 from AgentOperatingSystem.ml.wires import Framing
@@ -67,8 +67,34 @@ class HttpEdge:
     async def _exchange(
         self, path: str, body: Mapping[str, Any] | None, framing: Framing | None, method: str = "POST"
     ) -> AsyncGenerator[bytes, None]:
-        """One request and its answer, whole (`framing` None) or in pieces."""
+        """One request and its answer, whole (`framing` None) or in pieces; a second one where the key was refused and
+        has been exchanged meanwhile.
+        """
         headers = await self._headers()
+        try:
+            async with aclosing(self._sent(method, path, body, framing, headers)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            return
+        except ModelUnauthorized:
+            if not await self._is_renewed(headers):
+                raise
+        async with aclosing(self._sent(method, path, body, framing, await self._headers())) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _is_renewed(self, sent: Mapping[str, str]) -> bool:
+        renewed = getattr(self._headers, "renewed", None)
+        return renewed is not None and bool(await renewed(sent))
+
+    async def _sent(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        framing: Framing | None,
+        headers: Mapping[str, str],
+    ) -> AsyncGenerator[bytes, None]:
         try:
             async with self._opened().stream(
                 method,

@@ -3,8 +3,6 @@
 `registry` imports it for the first such model, because the HTTP client takes its time to load.
 """
 
-from collections.abc import Mapping
-
 from pydantic import SecretStr
 
 from AgentOperatingSystem.config import AOSConfig
@@ -12,6 +10,7 @@ from AgentOperatingSystem.config.layers import environment_names
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.ml.azure import TokenProvider, entra_headers
 from AgentOperatingSystem.ml.catalogue import capabilities
+from AgentOperatingSystem.ml.credentials import KeyHeaders, bearer
 from AgentOperatingSystem.ml.endpoints import COMPATIBLE, Endpoint
 from AgentOperatingSystem.ml.http import Headers, HttpEdge
 from AgentOperatingSystem.ml.provider import HttpProvider
@@ -40,13 +39,13 @@ def reached(provider: str, model: str, config: AOSConfig, tokens: TokenProvider 
         key = _key(
             config, "anthropic_api_key", model=f"anthropic/{model}", needed=not _is_set(config, "anthropic_base_url")
         )
-        credentials = {"x-api-key": key} if key else {}
-        return AnthropicWire(model), config.anthropic_base_url, _fixed({"anthropic-version": VERSION} | credentials)
+        headers = KeyHeaders(key, lambda text: {"x-api-key": text}, anthropic_version=VERSION)
+        return AnthropicWire(model), config.anthropic_base_url, headers
     if provider == "gemini":
         key = _key(config, "gemini_api_key", model=f"gemini/{model}", needed=not _is_set(config, "gemini_base_url"))
-        return GeminiWire(model), config.gemini_base_url, _fixed({"x-goog-api-key": key} if key else {})
+        return GeminiWire(model), config.gemini_base_url, KeyHeaders(key, lambda text: {"x-goog-api-key": text})
     key = _key(config, "ollama_api_key", model=f"ollama/{model}", needed=False)
-    return OllamaWire(model), config.ollama_base_url, _fixed(_bearer(key))
+    return OllamaWire(model), config.ollama_base_url, KeyHeaders(key, bearer)
 
 
 def _compatible(provider: str, model: str, config: AOSConfig, endpoint: Endpoint) -> tuple[Wire, str, Headers]:
@@ -56,7 +55,7 @@ def _compatible(provider: str, model: str, config: AOSConfig, endpoint: Endpoint
     if not base_url:
         raise _missing(name, endpoint.url_setting)
     key = _key(config, endpoint.key_setting, model=name, needed=endpoint.needs_key and not own_url)
-    return OpenAIWire(provider, model, endpoint.dialect), base_url, _fixed(_bearer(key))
+    return OpenAIWire(provider, model, endpoint.dialect), base_url, KeyHeaders(key, bearer)
 
 
 def _azure(deployment: str, config: AOSConfig, tokens: TokenProvider | None) -> tuple[Wire, str, Headers]:
@@ -70,17 +69,17 @@ def _azure(deployment: str, config: AOSConfig, tokens: TokenProvider | None) -> 
     path = f"/deployments/{deployment}/chat/completions?api-version={version}" if version else "/v1/chat/completions"
     dialect = Dialect(path=path, model_in_body=not version, max_tokens="max_completion_tokens")
     key = _key(config, "azure_openai_key", model=f"azure/{deployment}", needed=False)
-    headers = _fixed({"api-key": key}) if key else entra_headers(tokens)
+    headers = KeyHeaders(key, lambda text: {"api-key": text}) if key else entra_headers(tokens)
     return OpenAIWire("azure", deployment, dialect), f"{config.azure_openai_endpoint}/openai", headers
 
 
-def _key(config: AOSConfig, setting: str, *, model: str, needed: bool) -> str:
+def _key(config: AOSConfig, setting: str, *, model: str, needed: bool) -> SecretStr | None:
     secret = getattr(config, setting)
     if isinstance(secret, SecretStr):
-        return secret.get_secret_value()
+        return secret
     if needed:
         raise _missing(model, setting)
-    return ""
+    return None
 
 
 def _is_set(config: AOSConfig, setting: str) -> bool:
@@ -89,14 +88,3 @@ def _is_set(config: AOSConfig, setting: str) -> bool:
 
 def _missing(model: str, setting: str) -> ConfigurationError:
     return ConfigurationError(f"{model} needs the setting {setting} ({' or '.join(environment_names(setting))})")
-
-
-def _bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def _fixed(headers: Mapping[str, str]) -> Headers:
-    async def given() -> Mapping[str, str]:
-        return headers
-
-    return given

@@ -22,18 +22,19 @@ _HOME = {
 class RunningTools:
     """What the tools of one system need of its configuration. Raises `ConfigurationError` for a pool that is none."""
 
-    def __init__(self, config: AOSConfig) -> None:
+    def __init__(self, config: AOSConfig, credential: Any = None) -> None:
+        """`credential` proves to Azure who the host is; none means what azure-identity finds."""
         self.config = config
-        self.sandboxes: Any = _session_pool(config)
+        self.sandboxes: Any = _session_pool(config, credential)
         """Where models' programs run, if not in the cage on this machine."""
 
 
-def _session_pool(config: AOSConfig) -> Any:
+def _session_pool(config: AOSConfig, credential: Any) -> Any:
     endpoint, key = config.session_pool_endpoint, config.session_pool_key
     if endpoint is None or key is None:
         return None
     azure = importlib.import_module(f"{_PACKAGE}.sandbox.azure")
-    return azure.AzureSandboxes(azure.SessionPool(endpoint=endpoint, key=key.get_secret_value().encode()))
+    return azure.AzureSandboxes(azure.SessionPool(endpoint=endpoint, key=key), credential)
 
 
 _running: list[RunningTools] = []

@@ -9,15 +9,19 @@ commit            sends a transaction until it is known what became of it
 lists, unlisting  reads them back, and takes off a list what is not on it any more
 store, blobs      the ports
 containers        what lies in a container, with times
-account           the clients
+account, rekeying the clients, and new keys for them
 """
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
+
+from pydantic import SecretStr
 
 from AgentOperatingSystem.clock import Clock
 from AgentOperatingSystem.config import AOSConfig
-from AgentOperatingSystem.errors import ConfigurationError
+from AgentOperatingSystem.config.references import LiveSecret, renewed
+from AgentOperatingSystem.errors import ConfigurationError, Unavailable
 from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
 
 
@@ -33,8 +37,9 @@ class Opened(NamedTuple):
     """
 
 
-async def opened(config: AOSConfig, clock: Clock) -> Opened:
-    """The stores of the account that the configuration names, with table and containers made where they are missing.
+async def opened(config: AOSConfig, clock: Clock, credential: Any = None) -> Opened:
+    """The stores of the account that the configuration names, with table and containers made where they are missing;
+    `credential` is the host's identity, for an account that is named by its URL alone.
 
     Raises `ConfigurationError` where it names none or the extra `azure` is not installed, `StoreUnavailable` where the
     account cannot be reached.
@@ -48,10 +53,12 @@ async def opened(config: AOSConfig, clock: Clock) -> Opened:
             f"storage on Azure needs the package {error.name}: pip install 'agent-operating-system[azure]'"
         ) from None
     if config.storage_connection_string is not None:
-        secret = config.storage_connection_string.get_secret_value()
-        account = Account.by_connection_string(secret, Calls(clock))
-    elif config.storage_account_url is not None:
-        account = Account.by_identity(config.storage_account_url, Calls(clock))
+        secret = config.storage_connection_string
+        account = Account.by_connection_string(secret.get_secret_value(), Calls(clock, renew=partial(again, secret)))
+        if isinstance(secret, LiveSecret):
+            secret.heard.append(account.rekey)
+    elif config.storage_account_url is not None and credential is not None:
+        account = Account.by_identity(config.storage_account_url, Calls(clock), credential)
     else:
         raise ConfigurationError("no storage account: set storage_connection_string or storage_account_url")
     try:
@@ -61,3 +68,11 @@ async def opened(config: AOSConfig, clock: Clock) -> Opened:
         raise
     store = AzureAgentStore(account)
     return Opened(store, account.blobs, store.collect)
+
+
+async def again(secret: SecretStr) -> bool:
+    """Whether a connection string that was refused is another one by now."""
+    try:
+        return await renewed(secret, secret.get_secret_value())
+    except Unavailable:
+        return False

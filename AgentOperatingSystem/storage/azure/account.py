@@ -1,9 +1,10 @@
 """One storage account: its clients, made once per process and reused, and what has to exist in it.
 
 Called by `opened`. With a connection string the account key (or a shared access signature) is used; with a URL the
-host's managed identity or whatever `DefaultAzureCredential` finds.
+credential that the composition file hands in.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -16,11 +17,13 @@ from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.storage.azure.blobs import AzureBlobStore
 from AgentOperatingSystem.storage.azure.calls import Calls, Rejected
 from AgentOperatingSystem.storage.azure.overflow import OverflowBlobs
+from AgentOperatingSystem.storage.azure.rekeying import rekey, signature_in
 from AgentOperatingSystem.storage.azure.table import Table
 from AgentOperatingSystem.storage.azure.transport import Transport
 
 TABLE: Final = "aos"
 """The table; the containers are named after it."""
+_log = logging.getLogger(__name__)
 Transports = Callable[[], Transport]
 _PUT_BYTES_MAX: Final = 4000 << 20
 """Up to here a blob is put in one request: two writers that sent blocks of the same blob would undo each other's."""
@@ -38,6 +41,7 @@ class Account:
             blobs.get_container_client(f"{prefix}-blobs"),
             blobs.get_container_client(f"{prefix}-overflow"),
         ]
+        self._credentials = [tables.credential, blobs.credential]
         self._calls = calls
         self.table = Table(tables.get_table_client(prefix), calls)
         self.blobs = AzureBlobStore(self._containers[0], calls)
@@ -50,23 +54,45 @@ class Account:
         """An account by its key, or the emulator. Raises `ConfigurationError`."""
         try:
             tables = TableServiceClient.from_connection_string(text, **_options(transports))
-            blobs = BlobServiceClient.from_connection_string(text, **_options(transports))
+            blobs = BlobServiceClient.from_connection_string(text, signature_in(text), **_options(transports))
         except ValueError as error:
             raise ConfigurationError(f"storage_connection_string: {error}") from None
         return cls(tables, blobs, calls, prefix)
 
     @classmethod
-    def by_identity(cls, url: str, calls: Calls, prefix: str = TABLE) -> "Account":
-        """An account by the endpoint of one of its services, with the host's identity. Raises `ConfigurationError`."""
-        endpoints = endpoint_of(url, "table"), endpoint_of(url, "blob")
-        from azure.identity.aio import DefaultAzureCredential
+    def by_identity(
+        cls, url: str, calls: Calls, credential: Any, prefix: str = TABLE, transports: Transports = Transport
+    ) -> "Account":
+        """An account by the endpoint of one of its services, with the host's identity, which stays the caller's.
 
-        credential = DefaultAzureCredential()
-        tables = TableServiceClient(endpoints[0], credential=credential, **_options(Transport))
-        blobs = BlobServiceClient(endpoints[1], credential=credential, **_options(Transport))
-        account = cls(tables, blobs, calls, prefix)
-        account._stack.push_async_callback(credential.close)
-        return account
+        Raises `ConfigurationError`.
+        """
+        tables, blobs = endpoint_of(url, "table"), endpoint_of(url, "blob")
+        return cls.by_endpoints(tables, blobs, calls, credential, prefix, transports)
+
+    @classmethod
+    def by_endpoints(
+        cls,
+        tables: str,
+        blobs: str,
+        calls: Calls,
+        credential: Any,
+        prefix: str = TABLE,
+        transports: Transports = Transport,
+    ) -> "Account":
+        """An account by the endpoints of its services, with the host's identity, which stays the caller's."""
+        return cls(
+            TableServiceClient(tables, credential=credential, **_options(transports)),
+            BlobServiceClient(blobs, credential=credential, **_options(transports)),
+            calls,
+            prefix,
+        )
+
+    def rekey(self, text: str) -> None:
+        """Goes on with another key, or signature, of the same account: that of a new connection string."""
+        fitting = [rekey(credential, text) for credential in self._credentials]  # every one of them is asked
+        if not all(fitting):
+            _log.error("the new storage_connection_string is for another account, or of another kind: it is not used")
 
     async def create(self) -> None:
         """Makes the table and the containers where they are not there yet. Raises `StoreUnavailable`."""

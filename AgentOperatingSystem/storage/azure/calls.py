@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
 from AgentOperatingSystem.clock import Clock
+from AgentOperatingSystem.config.azure_roles import missing_role
 from AgentOperatingSystem.errors import StoreError, StoreUnavailable
 from AgentOperatingSystem.reliability.backoff import backoff_seconds, retry
 
@@ -29,6 +30,10 @@ class Busy(StoreUnavailable):
     def __init__(self, message: str, retry_after_seconds: float = 0.0) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class Closed(StoreUnavailable):
+    """The service does not let this host in."""
 
 
 class Rejected(StoreError):
@@ -48,9 +53,21 @@ class Calls:
     base_seconds: float = 0.2
     wait_seconds_max: float = 20.0
     jitter: Callable[[], float] = random
+    renew: Callable[[], Awaitable[bool]] | None = None
+    """Where a call was refused: whether the clients have another key by now."""
 
     async def repeated(self, what: str, call: Callable[[], Awaitable[T]]) -> T:
-        """The answer to a call that may be carried out twice. Raises `Busy` after the last attempt, `Rejected`."""
+        """The answer to a call that may be carried out twice. Raises `Busy` after the last attempt, `Rejected`, and
+        `Closed` where the host is not let in, also not with the key that `renew` has found.
+        """
+        try:
+            return await self._repeated(what, call)
+        except Closed:
+            if self.renew is None or not await self.renew():
+                raise
+        return await self._repeated(what, call)
+
+    async def _repeated(self, what: str, call: Callable[[], Awaitable[T]]) -> T:
         return await retry(
             lambda: asked(what, call),
             on=Busy,
@@ -72,7 +89,7 @@ async def asked(what: str, call: Callable[[], Awaitable[T]]) -> T:
     try:
         return await call()
     except ClientAuthenticationError as error:
-        raise _closed(what, _line(error)) from error
+        raise _closed(what, _line(error), error) from error
     except HttpResponseError as error:
         raise _answered(what, error) from error
     except (AzureError, HTTPException) as error:  # not sent, cut off, or an answer that is none
@@ -97,15 +114,19 @@ def asked_seconds(headers: Mapping[str, str]) -> float:
 
 
 def _answered(what: str, error: HttpResponseError) -> StoreError:
+    if error.status_code in _CLOSED:
+        return _closed(what, _line(error), error)
     code = str(getattr(error.error, "code", "") or getattr(error, "error_code", ""))
     wait = asked_seconds(getattr(error.response, "headers", {}))
     return judged(what, error.status_code or 0, f"{code} {error.message}", _line(error), wait)
 
 
-def _closed(what: str, text: str) -> StoreUnavailable:
-    return StoreUnavailable(
-        f"{what}: the storage account refuses this host; its identity needs the roles 'Storage Table Data Contributor'"
-        f" and 'Storage Blob Data Contributor', or its connection string is out of date: {text}"
+def _closed(what: str, text: str, error: AzureError | None = None) -> Closed:
+    url = str(getattr(getattr(getattr(error, "response", None), "request", None), "url", ""))
+    service = next((name for name in ("table", "blob", "queue") if f".{name}." in url), "storage")
+    return Closed(
+        f"{what}: the storage account refuses this host: {text}; if it has a key, that is out of date, else"
+        f" {missing_role(service, url)}"
     )
 
 

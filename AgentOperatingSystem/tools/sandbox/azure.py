@@ -20,14 +20,15 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx2
+from pydantic import SecretStr
 
+from AgentOperatingSystem.config.azure_roles import missing_role
 from AgentOperatingSystem.errors import ConfigurationError, InvalidInput, Overloaded, ServiceError, TooLarge
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.tools.sandbox.records import CODE_BYTES_MAX, KIB, MIB, ExitReason, SandboxResult
 
 API_VERSION = "2025-10-02-preview"
 SCOPE = "https://dynamicsessions.io/.default"
-ROLE = "Azure ContainerApps Session Executor"
 TIMEOUT_SECONDS_MAX = 220  # the service's own limit for one execution
 START_SECONDS_MAX = 60.0  # what a session that is not warm may take on top
 _log = logging.getLogger(__name__)
@@ -52,20 +53,27 @@ class SessionPool:
     """A pool of sessions: where it is managed, and the key that its session names are derived with."""
 
     endpoint: str  # https://<region>.dynamicsessions.io/subscriptions/…/sessionPools/<name>
-    key: bytes  # at least 32 bytes; who knows it can name every session
+    key: bytes | SecretStr  # at least 32 bytes; who knows it can name every session
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.endpoint)
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise ConfigurationError(f"session pool {self.endpoint!r}: must be https, for a token is sent there")
-        if len(self.key) < 32:
-            raise ConfigurationError(f"session pool: the key has {len(self.key)} bytes; it needs at least 32")
+        if isinstance(self.key, bytes):
+            _checked_key(self.key)
 
     def session_id(self, agent: AgentId, run: str) -> str:
         """HMAC over tenant, agent and run: no one can guess it, and no two runs of any tenants share a session."""
         parts = (part.encode() for part in (agent.tenant, agent.name, agent.key, run))
         message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-        return hmac.new(self.key, message, "sha256").hexdigest()
+        key = self.key if isinstance(self.key, bytes) else _checked_key(self.key.get_secret_value().encode())
+        return hmac.new(key, message, "sha256").hexdigest()
+
+
+def _checked_key(key: bytes) -> bytes:
+    if len(key) < 32:
+        raise ConfigurationError(f"session pool: the key has {len(key)} bytes; it needs at least 32")
+    return key
 
 
 class AzureSandbox:
@@ -273,10 +281,10 @@ def _checked(response: httpx2.Response, content: bytes) -> Mapping[str, Any]:
 
 
 def _refuse(response: httpx2.Response, answer: Mapping[str, Any]) -> None:
-    error = answer.get("error") or {}
+    error, pool = answer.get("error") or {}, str(response.url).partition("/executions")[0].partition("/session?")[0]
     told = f"{response.status_code} {error.get('code', '')}: {error.get('message', '')}".strip(" :")
     if response.status_code in (401, 403):
-        raise ConfigurationError(f"session pool: {told}; the host's identity needs the role {ROLE!r} on the pool")
+        raise ConfigurationError(f"session pool: {told}; {missing_role('sessions', pool)}")
     if response.status_code == 429:
         raise Overloaded(f"session pool: {told}", _seconds(response.headers.get("retry-after")))
     if not response.is_success:

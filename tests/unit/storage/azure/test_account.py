@@ -14,6 +14,7 @@ from AgentOperatingSystem.storage.azure.calls import Calls
 from tests.clocks import ManualClock
 from tests.contract.samples import COUNTER, Writer
 from tests.emulator import emulator
+from tests.key_vault import Identity
 
 
 async def test_an_account_is_opened_and_what_is_missing_in_it_made_once(tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ async def test_an_identity_needs_an_endpoint_that_names_its_service() -> None:
             assert endpoint_of(url, service) == f"https://acme.{service}.core.windows.net"
     with pytest.raises(ConfigurationError, match="for an emulator use storage_connection_string"):
         endpoint_of("http://127.0.0.1:10000/devstoreaccount1", "table")
-    account = Account.by_identity("https://acme.blob.core.windows.net", Calls(ManualClock()))
+    account = Account.by_identity("https://acme.blob.core.windows.net", Calls(ManualClock()), Identity())
     assert account.table.name == "aos"
     await account.close()
 
