@@ -24,6 +24,18 @@ class EntityNotFound(ServiceBusRefusal):
     condition, status = "amqp:not-found", 404
 
 
+class EntityExists(ServiceBusRefusal):
+    """There is an entity, or a rule, of that name already."""
+
+    condition, status = "com.microsoft:entity-already-exists", 409
+
+
+class EntityDisabled(ServiceBusRefusal):
+    """Administration has closed the entity for that."""
+
+    condition, status = "com.microsoft:entity-disabled", 403
+
+
 class NotAllowed(ServiceBusRefusal):
     """The entity does not do that."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from AgentOperatingSystem.hosting.servicebus_emulator.durations import seconds_of
 from AgentOperatingSystem.hosting.servicebus_emulator.settings import (
     CorrelationFilter,
     Entrance,
@@ -27,7 +28,6 @@ ENTITIES_MAX, SUBSCRIPTIONS_MAX, RULES_MAX, NAME_LENGTH_MAX = 50, 50, 1000, 260
 Section = dict[str, Any]
 
 _NOT_JSON = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _CORRELATION = {
     "ContentType": "content_type",
     "CorrelationId": "correlation_id",
@@ -222,11 +222,9 @@ def _seconds(section: Section, name: str, where: str, default: float, least: flo
     found = section.get(name)
     if found is None or found == "":
         return default
-    match = _DURATION.fullmatch(found) if isinstance(found, str) else None
-    if match is None or not any(match.groups()):
+    total = seconds_of(found)
+    if total is None:
         raise ConfigProblem(f"{where}.{name}: an ISO 8601 duration such as PT1M, not {found!r}")
-    days, hours, minutes, seconds = (float(each or 0) for each in match.groups())
-    total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
     if not least <= total <= most:
         raise ConfigProblem(f"{where}.{name}: {least:g} to {most:g} seconds, not {total:g}")
     return total

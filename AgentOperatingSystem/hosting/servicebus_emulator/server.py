@@ -9,74 +9,25 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from AgentOperatingSystem.hosting.servicebus_emulator.admin import websocket
+from AgentOperatingSystem.hosting.servicebus_emulator.admin.api import Administration
+from AgentOperatingSystem.hosting.servicebus_emulator.admin.entities import Entities
+from AgentOperatingSystem.hosting.servicebus_emulator.admin.http import HttpConnection
 from AgentOperatingSystem.hosting.servicebus_emulator.amqp.connection import Connection
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.namespace import Namespace
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.records import Nothing, World
 from AgentOperatingSystem.hosting.servicebus_emulator.front.peer import Peer
-from AgentOperatingSystem.hosting.servicebus_emulator.front.tokens import Gatekeeper
-from AgentOperatingSystem.hosting.servicebus_emulator.settings import NamespaceSettings
+from AgentOperatingSystem.hosting.servicebus_emulator.front.tokens import Gatekeeper, Keyring
+from AgentOperatingSystem.hosting.servicebus_emulator.settings import AccessKey, NamespaceSettings
+from AgentOperatingSystem.hosting.servicebus_emulator.sockets import Client, Listener
 from AgentOperatingSystem.hosting.servicebus_emulator.store import Store
 
+_ANY_KEY = AccessKey(name="RootManageSharedAccessKey", key="SAS_KEY_VALUE")
 STORE_FILE = "servicebus.sqlite"
 _log = logging.getLogger(__name__)
-
-
-class _Client(asyncio.Protocol):
-    """One socket."""
-
-    def __init__(self, server: "LocalServiceBus") -> None:
-        self._server = server
-        self.transport: asyncio.Transport | None = None
-        self.connection = Connection(lambda connection, link: self._peer.attached(link))
-        self._peer = server.peer()
-        self._beat: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self._server.clients.add(self)
-
-    def data_received(self, data: bytes) -> None:
-        self.connection.feed(data)
-        if self._beat is None and self.connection.idle_seconds is not None:
-            self._keep_beating(self.connection.idle_seconds / 2)
-        self._server.wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._server.clients.discard(self)
-        if self._beat is not None:
-            self._beat.cancel()
-        self.connection.gone()
-        self._server.wake()
-
-    def pause_writing(self) -> None:
-        """A client that does not read is not listened to either."""
-        if self.transport is not None:
-            self.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        if self.transport is not None:
-            self.transport.resume_reading()
-
-    def take_output(self) -> bytes:
-        """What is to be written, out of the connection's hands."""
-        taken = bytes(self.connection.output)
-        self.connection.output.clear()
-        return taken
-
-    def write(self, data: bytes, *, last: bool) -> None:
-        """Writes it; `last`: and closes the socket then."""
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(data)
-            if last:
-                self.transport.close()
-
-    def _keep_beating(self, seconds: float) -> None:
-        self.connection.heartbeat()
-        self._beat = asyncio.get_running_loop().call_later(seconds, self._keep_beating, seconds)
-        self._server.wake()
 
 
 class LocalServiceBus:
@@ -92,38 +43,87 @@ class LocalServiceBus:
         *,
         now_seconds: Callable[[], float],
         data_dir: Path | None = None,
-        keys: dict[str, str] | None = None,
+        keys: dict[str, str] | tuple[AccessKey, ...] | None = None,
     ) -> None:
-        self.clients: set[_Client] = set()
+        self.clients: set[Client] = set()
         self.port = 0
-        self._keys = keys or {}
+        self.tls_port: int | None = None
+        self.admin_port: int | None = None
+        self._keys = _access_keys(keys)
         self._now = now_seconds
         self._store = _opened(data_dir)
         self._world = World(lambda: round(now_seconds() * 1000), self._store or Nothing(), settings.limits)
         self._namespace = Namespace(settings, self._world)
         self._world.timers.on_earlier = self._set_alarm
+        self._keyring = Keyring(self._keys, self._namespace.keys_of, now_seconds)
         self._alarm: asyncio.TimerHandle | None = None
         self._work = asyncio.Event()
-        self._server: asyncio.Server | None = None
+        self._entities = Entities(self._namespace, self._world)
+        self._admin = Administration(self._entities, self._world, self._keyring, self._is_healthy)
+        self._listeners: list[Listener] = []
         self._rounds: asyncio.Task[None] | None = None
         self._commit: asyncio.Future[None] | None = None
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
-        """Restores what was kept and listens; `port` 0 takes a free one. Raises `OSError` where it cannot listen."""
+    async def start(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        admin_port: int | None = None,
+        tls: ssl.SSLContext | None = None,
+        tls_port: int | None = None,
+    ) -> None:
+        """Restores what was kept and listens: AMQP on `port`, with TLS on `tls_port`, administration on `admin_port`
+        (HTTP, and HTTPS where `tls` is given). 0 takes a free port, None does not listen. Raises `OSError`."""
         if self._store is not None:
+            for row in self._store.entities():
+                self._entities.restore(*row)
             unknown = self._store.load(self._namespace)
             if unknown:
                 _log.warning("%d kept messages are of entities that the configuration does not name", unknown)
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Client(self), host, port, ssl=tls)
-        self.port = self._server.sockets[0].getsockname()[1]
+        try:
+            self.port = await self._listen(self._amqp_client, host, port)
+            if tls_port is not None and tls is not None:
+                self.tls_port = await self._listen(self._amqp_client, host, tls_port, tls)
+            if admin_port is not None:
+                self.admin_port = await self._listen(self._admin_client, host, admin_port, tls)
+        except OSError:
+            self._close_listeners()
+            raise
         self._rounds = asyncio.create_task(self._run_rounds())
         self._set_alarm()
 
+    async def _listen(
+        self, client: Callable[[], Client], host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> int:
+        listener = await Listener.opened(client, host, port, tls)
+        self._listeners.append(listener)
+        return listener.port
+
+    def _close_listeners(self) -> None:
+        while self._listeners:
+            self._listeners.pop().close()
+
+    def _amqp_connection(self) -> Connection:
+        peer = Peer(self._namespace, self._world, Gatekeeper(self._keyring, self._is_known))
+        return Connection(lambda connection, link: peer.attached(link))
+
+    def _is_known(self, path: str) -> bool:
+        return self._namespace.find(path) is not None
+
+    def _is_healthy(self) -> bool:
+        return self._rounds is not None and not self._rounds.done()
+
+    def _amqp_client(self) -> Client:
+        return Client(self._amqp_connection(), self)
+
+    def _admin_client(self) -> Client:
+        upgrade = partial(websocket.upgraded, connection=self._amqp_connection)
+        return Client(HttpConnection(self._admin.respond, upgrade), self)
+
     async def stop(self) -> None:
         """Closes every connection and the file; what was accepted is kept."""
-        if self._server is not None:
-            self._server.close()
+        self._close_listeners()
         if self._rounds is not None:
             self._rounds.cancel()
             await asyncio.gather(self._rounds, return_exceptions=True)
@@ -143,15 +143,15 @@ class LocalServiceBus:
         if self._rounds is not None:
             await self._rounds
 
+    def url(self, host: str = "localhost") -> str:
+        """Where administration listens, over plain HTTP."""
+        return f"http://{host}:{self.admin_port}"
+
     def connection_string(self, host: str = "localhost") -> str:
         """What clients on this machine connect with."""
-        name, key = next(iter(self._keys.items()), ("RootManageSharedAccessKey", "SAS_KEY_VALUE"))
+        key = self._keys[0] if self._keys else _ANY_KEY
         endpoint = f"Endpoint=sb://{host}:{self.port}"
-        return f"{endpoint};SharedAccessKeyName={name};SharedAccessKey={key};UseDevelopmentEmulator=true;"
-
-    def peer(self) -> Peer:
-        """The links of a new client."""
-        return Peer(self._namespace, self._world, Gatekeeper(self._keys, self._now))
+        return f"{endpoint};SharedAccessKeyName={key.name};SharedAccessKey={key.key};UseDevelopmentEmulator=true;"
 
     def wake(self) -> None:
         """There is something to be written, to the disk or to clients."""
@@ -162,7 +162,7 @@ class LocalServiceBus:
             await self._work.wait()
             self._work.clear()
             changes = self._store.take() if self._store is not None else None
-            writes = [(each, each.take_output(), each.connection.is_closed) for each in list(self.clients)]
+            writes = [(each, each.speaker.take(), each.speaker.is_closed) for each in list(self.clients)]
             if changes is not None and self._store is not None:
                 self._commit = asyncio.ensure_future(asyncio.to_thread(self._store.commit, changes))
                 await asyncio.shield(self._commit)  # `stop` lets it end before it closes the file
@@ -184,6 +184,12 @@ class LocalServiceBus:
         self._world.timers.run(round(self._now() * 1000))
         self._set_alarm()
         self.wake()
+
+
+def _access_keys(keys: dict[str, str] | tuple[AccessKey, ...] | None) -> tuple[AccessKey, ...]:
+    if isinstance(keys, tuple):
+        return keys
+    return tuple(AccessKey(name=name, key=key) for name, key in (keys or {}).items())
 
 
 def _opened(data_dir: Path | None) -> Store | None:

@@ -7,6 +7,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAX_TIME_TO_LIVE_SECONDS = 3600.0
+ALL_RIGHTS = frozenset({"Manage", "Send", "Listen"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessKey:
+    """A shared key, and what whoever has it may do. `Manage` alone lets the entities themselves be changed."""
+
+    name: str
+    key: str
+    rights: frozenset[str] = ALL_RIGHTS
+    secondary: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What administration says of an entity beside what the broker acts on."""
+
+    told: dict[str, str] = field(default_factory=dict)  # elements of the description, repeated as they were given
+    keys: tuple[AccessKey, ...] = ()
+    status: str = "Active"  # or Disabled, SendDisabled, ReceiveDisabled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +56,7 @@ class QueueSettings:
     name: str
     holding: Holding = field(default_factory=Holding)
     entrance: Entrance = field(default_factory=Entrance)
+    about: About = field(default_factory=About)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +69,14 @@ class CorrelationFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlFilter:
-    """An SQL condition."""
+    """An SQL condition; `parameters` are the values of its `@names`."""
 
     expression: str
+    kind: str = "SqlFilter"  # or TrueFilter, FalseFilter: how administration calls the two plainest ones
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+EVERYTHING = SqlFilter(expression="1=1", kind="TrueFilter")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +84,9 @@ class RuleSettings:
     """Which messages a subscription gets, and what is changed in its copy."""
 
     name: str = "$Default"
-    filter: CorrelationFilter | SqlFilter = field(default_factory=CorrelationFilter)
+    filter: CorrelationFilter | SqlFilter = field(default_factory=lambda: EVERYTHING)
     action: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)  # of the action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +96,7 @@ class SubscriptionSettings:
     name: str
     holding: Holding = field(default_factory=Holding)
     rules: tuple[RuleSettings, ...] = (RuleSettings(),)
+    about: About = field(default_factory=About)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +107,7 @@ class TopicSettings:
     time_to_live_seconds: float = MAX_TIME_TO_LIVE_SECONDS
     entrance: Entrance = field(default_factory=Entrance)
     subscriptions: tuple[SubscriptionSettings, ...] = ()
+    about: About = field(default_factory=About)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

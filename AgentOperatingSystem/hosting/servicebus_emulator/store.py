@@ -5,9 +5,11 @@ then lets any client hear of anything that depends on them. The last change of a
 """
 
 import sqlite3
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from AgentOperatingSystem.hosting.servicebus_emulator.broker import restoring
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.namespace import Namespace
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.records import Lane, Message, State
 from AgentOperatingSystem.hosting.servicebus_emulator.envelope import parse
@@ -21,20 +23,35 @@ CREATE TABLE IF NOT EXISTS session (
     path TEXT, id TEXT, state BLOB, updated_ms INTEGER, PRIMARY KEY (path, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS seen (
     path TEXT, message_id TEXT, until_ms INTEGER, PRIMARY KEY (path, message_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entity (
+    path TEXT PRIMARY KEY, document TEXT, created_ms INTEGER, updated_ms INTEGER) WITHOUT ROWID;
 """
 _PUT = {
     "message": "REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     "counter": "REPLACE INTO counter VALUES (?, ?)",
     "session": "REPLACE INTO session VALUES (?, ?, ?, ?)",
     "seen": "REPLACE INTO seen VALUES (?, ?, ?)",
+    "entity": "REPLACE INTO entity VALUES (?, ?, ?, ?)",
 }
 _DROP = {
     "message": "DELETE FROM message WHERE path = ? AND sequence = ?",
     "seen": "DELETE FROM seen WHERE path = ? AND message_id = ?",
+    "entity": "DELETE FROM entity WHERE path = ?",
 }
 Key = tuple[Any, ...]
-Changes = dict[str, dict[Key, tuple[Any, ...] | None]]
-"""Table → key → the rest of the row, or None for a row that is gone."""
+Rows = dict[Key, tuple[Any, ...] | None]
+
+
+@dataclass(slots=True)
+class Changes:
+    """`rows`: table → key → the rest of the row, or None for a row that is gone. `forgotten`: paths of which nothing
+    from before stays; their rows that came after it are in `rows`."""
+
+    rows: dict[str, Rows] = field(default_factory=lambda: {table: {} for table in _PUT})
+    forgotten: dict[str, None] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.forgotten) or any(self.rows.values())
 
 
 class Store:
@@ -46,11 +63,11 @@ class Store:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(_SCHEMA)
-        self._changes: Changes = {table: {} for table in _PUT}
+        self._changes = Changes()
 
     def put(self, path: str, message: Message) -> None:
         """See `Journal`."""
-        self._changes["message"][path, message.sequence] = (
+        self._changes.rows["message"][path, message.sequence] = (
             int(message.state),
             message.delivery_count,
             message.enqueued_ms,
@@ -61,25 +78,42 @@ class Store:
 
     def drop(self, path: str, sequence: int) -> None:
         """See `Journal`."""
-        self._changes["message"][path, sequence] = None
+        self._changes.rows["message"][path, sequence] = None
 
     def counter(self, path: str, next_sequence: int) -> None:
         """See `Journal`."""
-        self._changes["counter"][(path,)] = (next_sequence,)
+        self._changes.rows["counter"][(path,)] = (next_sequence,)
 
     def session(self, path: str, lane: Lane) -> None:
         """See `Journal`."""
-        self._changes["session"][path, lane.id] = (lane.state, lane.updated_ms)
+        self._changes.rows["session"][path, lane.id] = (lane.state, lane.updated_ms)
 
     def seen(self, path: str, message_id: str, until_ms: int | None) -> None:
         """See `Journal`."""
-        self._changes["seen"][path, message_id] = None if until_ms is None else (until_ms,)
+        self._changes.rows["seen"][path, message_id] = None if until_ms is None else (until_ms,)
+
+    def entity(self, path: str, document: str | None, created_ms: int, updated_ms: int) -> None:
+        """See `Journal`."""
+        row = None if document is None else (document, created_ms, updated_ms)
+        self._changes.rows["entity"][(path,)] = row
+
+    def forget(self, path: str) -> None:
+        """See `Journal`."""
+        for rows in self._changes.rows.values():
+            for key in [each for each in rows if each[0] == path]:
+                del rows[key]
+        self._changes.forgotten[path] = None
+
+    def entities(self) -> list[tuple[str, str, int, int]]:
+        """What administration made: (path, description, made, changed), topics before their subscriptions."""
+        found = self._database.execute("SELECT path, document, created_ms, updated_ms FROM entity")
+        return sorted(found.fetchall(), key=lambda row: (row[0].count("/subscriptions/"), row[2], row[0]))
 
     def take(self) -> Changes | None:
         """What has changed since the last call, if anything."""
-        if not any(self._changes.values()):
+        if not self._changes:
             return None
-        taken, self._changes = self._changes, {table: {} for table in _PUT}
+        taken, self._changes = self._changes, Changes()
         return taken
 
     def commit(self, changes: Changes) -> None:
@@ -87,7 +121,10 @@ class Store:
         run = self._database.executemany
         self._database.execute("BEGIN IMMEDIATE")
         try:
-            for table, rows in changes.items():
+            for path in changes.forgotten:
+                for table in _PUT:
+                    self._database.execute(f"DELETE FROM {table} WHERE path = ?", (path,))
+            for table, rows in changes.rows.items():
                 gone = [key for key, row in rows.items() if row is None]
                 if gone:
                     run(_DROP[table], gone)
@@ -102,14 +139,14 @@ class Store:
         the file)."""
         select = self._database.execute
         for path, next_sequence in select("SELECT path, next FROM counter"):
-            namespace.restore_counter(path, next_sequence)
+            restoring.restore_counter(namespace, path, next_sequence)
         for row in select("SELECT path, id, state, updated_ms FROM session"):
-            namespace.restore_session(*row)
+            restoring.restore_session(namespace, *row)
         for row in select("SELECT path, message_id, until_ms FROM seen ORDER BY until_ms"):
-            namespace.restore_seen(*row)
+            restoring.restore_seen(namespace, *row)
         rows = select("SELECT * FROM message ORDER BY path, sequence")
-        unknown = sum(not namespace.restore_message(path, _message(*rest)) for path, *rest in rows)
-        namespace.resume()
+        unknown = sum(not restoring.restore_message(namespace, path, _message(*rest)) for path, *rest in rows)
+        restoring.resume(namespace)
         return unknown
 
     def close(self) -> None:

@@ -76,6 +76,12 @@ class Connection:
             _log.exception("a connection is closed")
             self.close(Error("amqp:internal-error", str(error), {Symbol("source"): CONTAINER}))
 
+    def take(self) -> bytes:
+        """What is to be written, out of our hands."""
+        taken = bytes(self.output)
+        self.output.clear()
+        return taken
+
     def heartbeat(self) -> None:
         """Shows a client with an idle limit that the server is there."""
         if self._is_opened and not self.is_closed:

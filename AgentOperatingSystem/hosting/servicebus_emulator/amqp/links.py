@@ -107,6 +107,13 @@ class Link:
         self.answer(None, None, None, initial_delivery_count=None if self.remote.role is False else 0)
         self.detach(error)
 
+    def expel(self, error: Error) -> None:
+        """Ends the link, answered or not."""
+        if self.is_attached:
+            self.detach(error)
+        else:
+            self.refuse(error)
+
     def detach(self, error: Error | None = None) -> None:
         """Closes the link from this side."""
         if self.is_open:

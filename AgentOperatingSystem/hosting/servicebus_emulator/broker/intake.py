@@ -38,7 +38,7 @@ class Intake:
 
     def __init__(self, path: str, settings: Entrance, world: World, sequence: Sequence, arrive: Arrive) -> None:
         self.path = path
-        self._settings = settings
+        self.settings = settings
         self._world = world
         self._sequence = sequence
         self._arrive = arrive
@@ -121,7 +121,7 @@ class Intake:
 
     def _is_known(self, envelope: Envelope, now: int) -> bool:
         """Whether this message id came within the window; marks it as come."""
-        window, message_id = self._settings.duplicate_window_seconds, envelope.message_id
+        window, message_id = self.settings.duplicate_window_seconds, envelope.message_id
         if window is None or message_id is None:
             return False
         self._forget_old(now)

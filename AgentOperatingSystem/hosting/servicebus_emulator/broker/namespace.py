@@ -1,19 +1,29 @@
 """All entities by their address, and the composition of each from its parts.
 
-Made from `settings` by `server`; asked by `front` for the node behind an address.
+Made from `settings` by `server`; asked by `front` for the node behind an address, and told by `admin` what is made,
+changed and taken away while it runs.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from typing import Protocol
+from weakref import WeakSet
 
+from AgentOperatingSystem.hosting.servicebus_emulator.amqp.performatives import Error
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.intake import Intake, Sequence
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.queue import HOPS_MAX, Queue
-from AgentOperatingSystem.hosting.servicebus_emulator.broker.records import Lane, Message, State, World
+from AgentOperatingSystem.hosting.servicebus_emulator.broker.records import Lane, World
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.sessions import Sessions
-from AgentOperatingSystem.hosting.servicebus_emulator.conditions import EntityNotFound, InvalidRequest, NotAllowed
+from AgentOperatingSystem.hosting.servicebus_emulator.broker.topics import Subscribed, Topic, compiled
+from AgentOperatingSystem.hosting.servicebus_emulator.conditions import (
+    EntityExists,
+    EntityNotFound,
+    InvalidRequest,
+    NotAllowed,
+)
 from AgentOperatingSystem.hosting.servicebus_emulator.envelope import Envelope
-from AgentOperatingSystem.hosting.servicebus_emulator.rules.matching import Matcher, matcher
 from AgentOperatingSystem.hosting.servicebus_emulator.settings import (
+    AccessKey,
     Holding,
     NamespaceSettings,
     QueueSettings,
@@ -22,16 +32,34 @@ from AgentOperatingSystem.hosting.servicebus_emulator.settings import (
 )
 
 DEAD_LETTERS = "/$deadletterqueue"
+_SUBSCRIPTIONS = "/subscriptions/"
+EntitySettings = QueueSettings | TopicSettings | SubscriptionSettings
+
+
+class Guest(Protocol):
+    """A link that is attached to an entity."""
+
+    def expel(self, error: Error) -> None:
+        """The entity is gone or closed."""
+        ...
 
 
 @dataclass(slots=True)
 class Node:
-    """What stands at an address: something to send to, something to receive from, or both."""
+    """What stands at an address: something to send to, something to receive from, or both.
+
+    `settings` is None for a dead-letter queue, which is its queue's.
+    """
 
     path: str
+    settings: EntitySettings | None = None
     intake: Intake | None = None
     queue: Queue | None = None
     sessions: Sessions | None = None
+    topic: Topic | None = None
+    created_ms: int = 0
+    updated_ms: int = 0
+    guests: "WeakSet[Guest]" = field(default_factory=WeakSet)
 
     def check(self, envelope: Envelope) -> None:
         """Raises `ServiceBusRefusal` for a message that this entity does not take."""
@@ -49,110 +77,147 @@ class Namespace:
     def __init__(self, settings: NamespaceSettings, world: World) -> None:
         self._world = world
         self._nodes: dict[str, Node] = {}
-        self._topic_sequences: dict[str, Sequence] = {}
+        self.sequences: dict[str, Sequence] = {}  # of topics, by path
+        self.created_ms = world.now_ms()
         world.forward = self._forward
         for queue in settings.queues:
-            self._add_queue(queue)
+            self.add_queue(queue)
         for topic in settings.topics:
-            self._add_topic(topic)
+            self.add_topic(topic)
         self._check_forwarding()
 
     def node(self, address: str) -> Node:
         """The node at a path, in any case. Raises `EntityNotFound`."""
-        found = self._nodes.get(address.strip("/").lower())
+        found = self.find(address)
         if found is None:
             raise EntityNotFound(f"there is no entity {address.strip('/')!r}")
         return found
 
+    def find(self, address: str) -> Node | None:
+        """The node at a path, in any case, or None."""
+        return self._nodes.get(address.strip("/").lower())
+
     def nodes(self) -> Iterator[Node]:
-        """All of them."""
+        """All of them, dead-letter queues too, in the order of their making."""
         return iter(self._nodes.values())
 
-    def restore_message(self, path: str, message: Message) -> bool:
-        """A message from the store; False where its entity is not there any more."""
-        node = self._nodes.get(path)
-        if node is None:
-            return False
-        if message.state is State.SCHEDULED:
-            if node.intake is not None:
-                node.intake.restore(message)
-        elif node.queue is not None:
-            node.queue.shelf.restore(message)
-            node.queue.want()
-        return True
+    def keys_of(self, path: str) -> tuple[AccessKey, ...]:
+        """The shared keys of the queue or topic that an address belongs to."""
+        place = path.strip("/").lower()
+        while place:
+            node = self._nodes.get(place)
+            if node is not None and isinstance(node.settings, QueueSettings | TopicSettings):
+                return node.settings.about.keys
+            place = place.rpartition("/")[0]
+        return ()
 
-    def restore_counter(self, path: str, next_sequence: int) -> None:
-        """The number that an entity gives next."""
-        node = self._nodes.get(path)
-        if node is not None and node.queue is not None:
-            node.queue.sequence.next = next_sequence
-        elif node is not None:
-            self._topic_sequences[path].next = next_sequence
+    # Making
 
-    def restore_session(self, path: str, name: str, state: bytes | None, updated_ms: int) -> None:
-        """A session's state."""
-        node = self._nodes.get(path)
-        if node is not None and node.queue is not None:
-            lane = node.queue.shelf.lane(name)
-            lane.state, lane.updated_ms = state, updated_ms
+    def add_queue(self, settings: QueueSettings) -> Node:
+        """Raises `EntityExists`."""
+        node = self._add_holding(settings.name, settings.holding)
+        assert node.queue is not None
+        node.intake = Intake(node.path, settings.entrance, self._world, node.queue.sequence, node.queue.arrive)
+        return self._dated(node, settings)
 
-    def restore_seen(self, path: str, message_id: str, until_ms: int) -> None:
-        """A message id within its window."""
-        node = self._nodes.get(path)
-        if node is not None and node.intake is not None:
-            node.intake.restore_seen(message_id, until_ms)
-
-    def resume(self) -> None:
-        """After the restoring: sessions with messages are offered to whoever comes."""
-        for node in self.nodes():
-            if node.queue is not None:
-                for lane in list(node.queue.shelf.lanes.values()):
-                    node.queue.serve(lane)
-
-    def _add_queue(self, settings: QueueSettings) -> None:
-        queue = self._add_holding(settings.name, settings.holding)
-        node = self._nodes[queue.path]
-        node.intake = Intake(queue.path, settings.entrance, self._world, queue.sequence, queue.arrive)
-
-    def _add_topic(self, settings: TopicSettings) -> None:
+    def add_topic(self, settings: TopicSettings) -> Node:
+        """With its subscriptions. Raises `EntityExists`, and `InvalidRequest` for a rule that cannot be."""
         path = self._free_path(settings.name)
-        sequence = self._topic_sequences[path] = Sequence(path, self._world)
-        subscribed = [self._subscribe(settings, each) for each in settings.subscriptions]
+        sequence = self.sequences[path] = Sequence(path, self._world)
+        topic = Topic(settings)
+        intake = Intake(path, settings.entrance, self._world, sequence, topic.arrive)
+        node = self._nodes[path] = Node(path, None, intake, topic=topic)
+        self._dated(node, settings)
+        for each in settings.subscriptions:
+            self.add_subscription(node, each)
+        return node
 
-        def arrive(envelope: Envelope, hops: int) -> None:
-            for copies, queue in subscribed:
-                for copy in copies(envelope):
-                    queue.arrive(copy, hops)
+    def add_subscription(self, parent: Node, settings: SubscriptionSettings) -> Node:
+        """To a topic. Raises `EntityExists`, and `InvalidRequest` for a rule that cannot be."""
+        topic = topic_of(parent)
+        path = f"{parent.path}{_SUBSCRIPTIONS}{settings.name}"
+        copies = compiled(f"{topic.settings.name}/Subscriptions/{settings.name}", settings.rules)
+        node = self._add_holding(path, topic.holding(settings))
+        assert node.queue is not None
+        topic.subscribed[node.path] = Subscribed(node.queue, copies)
+        return self._dated(node, settings)
 
-        intake = Intake(path, settings.entrance, self._world, sequence, arrive)
-        self._nodes[path] = Node(path, intake)
+    def _dated(self, node: Node, settings: EntitySettings) -> Node:
+        node.settings = settings
+        node.created_ms = node.updated_ms = self._world.now_ms()
+        return node
 
-    def _subscribe(self, topic: TopicSettings, settings: SubscriptionSettings) -> tuple[Matcher, Queue]:
-        path = f"{topic.name}/Subscriptions/{settings.name}"
-        seconds = min(settings.holding.time_to_live_seconds, topic.time_to_live_seconds)
-        queue = self._add_holding(path, replace(settings.holding, time_to_live_seconds=seconds))
-        try:
-            return matcher(settings.rules), queue
-        except InvalidRequest as error:
-            raise InvalidRequest(f"a rule of {path}: {error}") from None
-
-    def _add_holding(self, name: str, holding: Holding) -> Queue:
+    def _add_holding(self, name: str, holding: Holding) -> Node:
         path = self._free_path(name)
         buried = Holding(lock_seconds=holding.lock_seconds)
         dead_letters = Queue(path + DEAD_LETTERS, buried, self._world, None)
         queue = Queue(path, holding, self._world, dead_letters)
-        node = Node(path, None, queue)
+        node = Node(path, None, None, queue)
         if holding.requires_session:
             node.sessions = _with_sessions(queue, self._world)
         self._nodes[path] = node
-        self._nodes[dead_letters.path] = Node(dead_letters.path, None, dead_letters)
-        return queue
+        self._nodes[dead_letters.path] = Node(dead_letters.path, None, None, dead_letters)
+        return node
 
     def _free_path(self, name: str) -> str:
         path = name.strip("/").lower()
         if path in self._nodes:
-            raise InvalidRequest(f"there are two entities with the name {name!r}")
+            raise EntityExists(f"there is an entity with the name {name!r} already")
         return path
+
+    # Changing
+
+    def change(self, node: Node, settings: EntitySettings) -> None:
+        """What can be changed of an entity that runs; whether it has sessions cannot."""
+        node.updated_ms = self._world.now_ms()
+        if isinstance(settings, SubscriptionSettings):
+            return self._change_subscription(node, settings)
+        node.settings = settings
+        if node.intake is not None:
+            node.intake.settings = settings.entrance
+        if node.queue is not None and isinstance(settings, QueueSettings):
+            node.queue.change(settings.holding)
+        if node.topic is not None and isinstance(settings, TopicSettings):
+            node.topic.settings = settings
+            for path in node.topic.subscribed:
+                each = self._nodes[path]
+                if each.queue is not None and isinstance(each.settings, SubscriptionSettings):
+                    each.queue.change(node.topic.holding(each.settings))
+
+    def _change_subscription(self, node: Node, settings: SubscriptionSettings) -> None:
+        topic = topic_of(self.parent(node))
+        copies = compiled(node.path, settings.rules)
+        node.settings = settings
+        if node.queue is not None:
+            node.queue.change(topic.holding(settings))
+            topic.subscribed[node.path].copies = copies
+
+    def parent(self, node: Node) -> Node:
+        """The topic of a subscription. Raises `EntityNotFound`."""
+        return self.node(node.path.rpartition(_SUBSCRIPTIONS)[0])
+
+    def remove(self, node: Node) -> None:
+        """Takes an entity away with all that is in it; whoever is attached to it is told so."""
+        if node.topic is not None:
+            for path in list(node.topic.subscribed):
+                self.remove(self._nodes[path])
+            self.sequences.pop(node.path, None)
+        elif isinstance(node.settings, SubscriptionSettings):
+            topic_of(self.parent(node)).subscribed.pop(node.path, None)
+        buried = self._nodes.get(node.path + DEAD_LETTERS) if node.queue is not None else None
+        for each in (node, buried):
+            if each is not None:
+                self._clear(each)
+
+    def _clear(self, node: Node) -> None:
+        del self._nodes[node.path]
+        for guest in list(node.guests):
+            guest.expel(EntityNotFound(f"the entity {node.path!r} was deleted").error())
+        for kind in ("queue", "sessions", "schedule"):
+            self._world.timers.forget((node.path, kind))
+        self._world.journal.forget(node.path)
+
+    # Forwarding
 
     def _forward(self, name: str, envelope: Envelope, hops: int) -> None:
         """A message that one entity hands to the next; one that is handed on too often ends there."""
@@ -174,6 +239,13 @@ class Namespace:
             for name in (holding.forward_to, holding.forward_dead_letters_to):
                 if name is not None and (name.lower() == node.path or self.node(name).intake is None):
                     raise InvalidRequest(f"{node.path} cannot forward to {name!r}")
+
+
+def topic_of(node: Node) -> Topic:
+    """Raises `EntityNotFound` where the node is no topic."""
+    if node.topic is None:
+        raise EntityNotFound(f"{node.path!r} is no topic")
+    return node.topic
 
 
 def _with_sessions(queue: Queue, world: World) -> Sessions:

@@ -15,6 +15,7 @@ from AgentOperatingSystem.hosting.servicebus_emulator.broker.intake import Seque
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.records import Consumer, Lane, Lock, Message, State, World
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.shelf import Shelf
 from AgentOperatingSystem.hosting.servicebus_emulator.conditions import (
+    EntityNotFound,
     MessageLockLost,
     MessageNotFound,
     SessionLockLost,
@@ -23,6 +24,7 @@ from AgentOperatingSystem.hosting.servicebus_emulator.envelope import Envelope
 from AgentOperatingSystem.hosting.servicebus_emulator.settings import Holding
 
 HOPS_MAX = 4  # entities that may forward one message
+_LOST = "ForwardingDestinationNotFound"
 REASON, DESCRIPTION = "DeadLetterReason", "DeadLetterErrorDescription"
 
 
@@ -40,13 +42,19 @@ class Queue:
         self.on_idle: Callable[[Lane], None] = lambda lane: None  # a lane has messages and nobody takes them
         self._consumers: dict[Consumer, None] = {}
 
+    def change(self, holding: Holding) -> None:
+        """Other settings from now on; what is here keeps its expiry and its locks, and sessions stay or are not."""
+        self.holding = holding
+        if self.dead_letters is not None:
+            self.dead_letters.holding = Holding(lock_seconds=holding.lock_seconds)
+
     # In
 
     def arrive(self, envelope: Envelope, hops: int) -> None:
         """A message for this queue, or for the one that it forwards to."""
         target = self.holding.forward_to
         if target is not None:
-            return self._world.forward(target, envelope, hops + 1)
+            return self._hand_on(target, envelope, hops + 1)
         now = self._world.now_ms()
         message = Message(self.sequence.take(), envelope, now, self._expiry(envelope, now))
         self._add(message)
@@ -58,6 +66,14 @@ class Queue:
             )
         else:
             self.serve(self.shelf.lane_of(message))
+
+    def _hand_on(self, target: str, envelope: Envelope, hops: int) -> None:
+        """To the entity that this one forwards to; where that is gone, among the dead letters here."""
+        try:
+            self._world.forward(target, envelope, hops)
+        except EntityNotFound as lost:
+            if self.dead_letters is not None:
+                self.dead_letters.arrive(envelope.with_application({REASON: _LOST, DESCRIPTION: str(lost)}), 0)
 
     def take_over(self, message: Message) -> None:
         """A dead letter, with the number that it has."""
@@ -210,7 +226,7 @@ class Queue:
         source = {Symbol("x-opt-deadletter-source"): self.path}
         target = self.holding.forward_dead_letters_to
         if target is not None:
-            self._world.forward(target, envelope.with_annotations(source), 1)
+            self._hand_on(target, envelope.with_annotations(source), 1)
         else:
             origin = {Symbol("x-opt-enqueue-sequence-number"): Long(message.sequence)}
             self.dead_letters.take_over(replace(message, envelope=envelope.with_annotations(origin)))

@@ -112,6 +112,14 @@ class Journal(Protocol):
         """A message id that is refused until then; None: no more."""
         ...
 
+    def entity(self, path: str, document: str | None, created_ms: int, updated_ms: int) -> None:
+        """An entity that administration made or changed, as its description; None: it is not declared any more."""
+        ...
+
+    def forget(self, path: str) -> None:
+        """Everything of this path is gone."""
+        ...
+
 
 class Nothing:
     """A journal that keeps nothing."""
@@ -129,6 +137,12 @@ class Nothing:
         """See `Journal`."""
 
     def seen(self, path: str, message_id: str, until_ms: int | None) -> None:
+        """See `Journal`."""
+
+    def entity(self, path: str, document: str | None, created_ms: int, updated_ms: int) -> None:
+        """See `Journal`."""
+
+    def forget(self, path: str) -> None:
         """See `Journal`."""
 
 

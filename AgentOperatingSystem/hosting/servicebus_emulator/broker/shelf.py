@@ -19,13 +19,13 @@ class Shelf:
         self.lanes: dict[str | None, Lane] = {}
         self._world = world
         self._has_sessions = has_sessions
-        self._bytes = 0
+        self.bytes = 0
         self._expiring: list[tuple[int, int]] = []
 
     def check_room(self, size_bytes: int) -> None:
         """Raises `QuotaExceeded`."""
         limit = self._world.limits.entity_bytes
-        if self._bytes + size_bytes > limit:
+        if self.bytes + size_bytes > limit:
             raise QuotaExceeded(f"{self.path} is full: {limit} bytes is the most")
 
     def add(self, message: Message) -> None:
@@ -36,7 +36,7 @@ class Shelf:
     def restore(self, message: Message) -> None:
         """A message that the journal has already."""
         self.messages[message.sequence] = message
-        self._bytes += message.envelope.size_bytes
+        self.bytes += message.envelope.size_bytes
         if message.expires_ms is not None:
             heapq.heappush(self._expiring, (message.expires_ms, message.sequence))
             self._compact()
@@ -49,7 +49,7 @@ class Shelf:
     def remove(self, message: Message) -> None:
         """The message is gone."""
         del self.messages[message.sequence]
-        self._bytes -= message.envelope.size_bytes
+        self.bytes -= message.envelope.size_bytes
         self._world.journal.drop(self.path, message.sequence)
 
     def make_ready(self, message: Message) -> None:

@@ -28,9 +28,21 @@ _OPERATION = "com.microsoft:"
 Body = dict[str, Any]
 
 
+_SENDING = ("schedule-message", "cancel-scheduled-message")
+
+
+def right(request: Request) -> str:
+    """What a client must be allowed to ask it."""
+    return "Send" if _name(request) in _SENDING else "Listen"
+
+
+def _name(request: Request) -> str:
+    return str(request.argument("operation") or "").removeprefix(_OPERATION)
+
+
 def respond(node: Node, request: Request) -> Answer:
     """Does what is asked. Raises `ServiceBusRefusal`."""
-    name = str(request.argument("operation") or "").removeprefix(_OPERATION)
+    name = _name(request)
     operation = _OPERATIONS.get(name)
     if operation is None:
         raise NotAllowed(f"there is no operation {name!r}")

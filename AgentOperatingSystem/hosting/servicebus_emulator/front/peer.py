@@ -12,6 +12,7 @@ from AgentOperatingSystem.hosting.servicebus_emulator.broker.namespace import Na
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.records import Lane, World
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.sessions import Sessions, Waiter
 from AgentOperatingSystem.hosting.servicebus_emulator.conditions import (
+    EntityDisabled,
     InvalidRequest,
     NotAllowed,
     ServiceBusRefusal,
@@ -32,6 +33,7 @@ from AgentOperatingSystem.hosting.servicebus_emulator.front.senders import Sende
 from AgentOperatingSystem.hosting.servicebus_emulator.front.tokens import Gatekeeper
 
 SESSION_WAIT_MS = 60_000
+_CLOSED_FOR = {"Send": "Send", "Listen": "Receive"}
 _SESSION_FILTER = "com.microsoft:session-filter"
 _TICKS_OF_1970 = 621_355_968_000_000_000  # .NET counts tenths of microseconds since the year 1
 
@@ -58,11 +60,11 @@ class Peer:
     def _attach_sender(self, link: IncomingLink, address: Address) -> None:
         most = self._world.limits.message_bytes
         if address.kind is not Kind.ENTITY:
-            respond = self._responder(address)
+            respond = self._responder(link, address)
             names = CBS_NAMES if address.kind is Kind.CBS else MANAGEMENT_NAMES
             endpoint = Requests(link, self._replies_to(address), names, respond)
             return link.accept(endpoint, message_bytes_max=2 * most)
-        node = self._node(address)
+        node = self._node(link, address, "Send")
         if node.intake is None:
             raise NotAllowed(f"nothing can be sent to {address.path!r}")
         properties = {Symbol("com.microsoft:max-message-batch-size"): Long(most)}
@@ -71,7 +73,7 @@ class Peer:
     def _attach_receiver(self, link: OutgoingLink, address: Address) -> None:
         if address.kind is not Kind.ENTITY:
             return self._replies_to(address).attach(link)
-        node = self._node(address)
+        node = self._node(link, address, "Listen")
         if node.queue is None or node.queue.holding.forward_to is not None:
             raise NotAllowed(f"nothing can be received from {address.path!r}")
         has_filter, session = _session_filter(link.remote.source)
@@ -100,25 +102,38 @@ class Peer:
         self._world.timers.want(waiter, self._world.now_ms() + _wait_ms(link), give_up)
         sessions.wait(waiter)
 
-    def _node(self, address: Address) -> Node:
+    def _node(self, link: Link, address: Address, right: str | None) -> Node:
         node = self._namespace.node(address.path)
-        self._gatekeeper.check(address.path)
+        self._gatekeeper.check(address.path, right)
+        _check_status(node, right)
+        node.guests.add(link)
         return node
 
     def _replies_to(self, address: Address) -> Replies:
         return self._replies.setdefault(address, Replies())
 
-    def _responder(self, address: Address) -> Callable[[Request], Answer]:
+    def _responder(self, link: Link, address: Address) -> Callable[[Request], Answer]:
         if address.kind is Kind.CBS:
             return self._put_token
-        node = self._node(address)
-        return lambda request: management.respond(node, request)
+        node = self._node(link, address, None)
+
+        def respond(request: Request) -> Answer:
+            self._gatekeeper.check(address.path, management.right(request))
+            return management.respond(node, request)
+
+        return respond
 
     def _put_token(self, request: Request) -> Answer:
         if request.argument("operation") != "put-token":
             raise NotAllowed("$cbs takes put-token")
         self._gatekeeper.put_token(request.body, request.argument("name"))
         return Answer(200, "OK")
+
+
+def _check_status(node: Node, right: str | None) -> None:
+    status = node.settings.about.status if node.settings is not None else "Active"
+    if status == "Disabled" or (right is not None and status == f"{_CLOSED_FOR[right]}Disabled"):
+        raise EntityDisabled(f"{node.path!r} is closed: its status is {status}")
 
 
 class _Waiting:

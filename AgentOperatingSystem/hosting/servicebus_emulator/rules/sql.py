@@ -4,7 +4,7 @@ The grammar is that of Microsoft Learn, "Subscription rule SQL filter syntax" an
 `matching`, asked for each publication.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -20,17 +20,18 @@ Expression = Callable[[Envelope], Any]
 Change = Callable[[Envelope], Envelope]
 
 
-def condition(source: str) -> Callable[[Envelope], bool]:
-    """Whether a message is meant; unknown counts as no. Raises `InvalidRequest` for what is no condition."""
-    parser = _Parser(source)
+def condition(source: str, parameters: Mapping[str, Any] | None = None) -> Callable[[Envelope], bool]:
+    """Whether a message is meant; unknown counts as no. Raises `InvalidRequest` for what is no condition, and for a
+    parameter that has no value."""
+    parser = _Parser(source, parameters)
     expression = parser.disjunction()
     parser.expect_end()
     return lambda envelope: expression(envelope) is True
 
 
-def action(source: str) -> Change:
+def action(source: str, parameters: Mapping[str, Any] | None = None) -> Change:
     """The changes of an action, one after the other. Raises `InvalidRequest` for what is no action."""
-    parser = _Parser(source)
+    parser = _Parser(source, parameters)
     changes = [parser.change()]
     while parser.took(";"):
         if not parser.at_end():
@@ -48,10 +49,11 @@ def action(source: str) -> Change:
 class _Parser:
     """Recursive descent, one method for each level of precedence."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, parameters: Mapping[str, Any] | None) -> None:
         if len(source) > LENGTH_MAX:
             raise InvalidRequest(f"an SQL text has at most {LENGTH_MAX} characters, not {len(source)}")
         self._source = source
+        self._parameters = {name.lower(): value for name, value in (parameters or {}).items()}
         self._tokens = tokens(source)
         self._place = 0
         self._depth = 0
@@ -176,11 +178,18 @@ class _Parser:
             return _constant(token.text)
         if token.kind == "number":
             return _constant(_number(token.text))
+        if token.kind == "parameter":
+            return self._parameter(token.text)
         following = self._peek()
         if token.kind == "name" and following == Token("sign", "("):
             return self._call(token.text.lower())
         self._place -= 1
         return _held(*self._property())
+
+    def _parameter(self, name: str) -> Expression:
+        if name.lower() not in self._parameters:
+            raise self._wrong(f"the parameter {name} has no value")
+        return _constant(values.wire(self._parameters[name.lower()]))
 
     def _call(self, function: str) -> Expression:
         self.expect("(")

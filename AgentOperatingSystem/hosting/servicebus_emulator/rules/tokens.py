@@ -11,6 +11,7 @@ _PATTERN = re.compile(
     | (?P<number>0[xX][0-9a-fA-F]+ | (?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?)
     | (?P<text>'(?:[^']|'')*')
     | (?P<quoted>"(?:[^"]|"")+" | \[(?:[^\]]|\]\])+\])
+    | (?P<parameter>@[A-Za-z_][A-Za-z0-9_]*)
     | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
     | (?P<sign><>|!=|>=|<=|[=<>+\-*/%(),.;])
     """,
@@ -23,7 +24,7 @@ _WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`kind`: number, text, quoted, name, word or sign. A word is in capitals."""
+    """`kind`: number, text, quoted, parameter, name, word or sign. A word is in capitals."""
 
     kind: str
     text: str

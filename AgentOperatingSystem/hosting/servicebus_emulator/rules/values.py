@@ -3,12 +3,12 @@
 import operator
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from AgentOperatingSystem.hosting.servicebus_emulator.amqp.types import Symbol, Timestamp
+from AgentOperatingSystem.hosting.servicebus_emulator.amqp.types import Described, Long, Symbol, Timestamp
 from AgentOperatingSystem.hosting.servicebus_emulator.envelope import Envelope
 
 Truth = bool | None
@@ -43,6 +43,16 @@ _COMPUTE: dict[str, Callable[[Any, Any], Any]] = {
     "*": operator.mul,
     "%": operator.mod,
 }
+
+
+def wire(value: Any) -> Value:
+    """A value that administration gave, as a message carries it."""
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return Timestamp(round(aware.timestamp() * 1000))
+    if isinstance(value, timedelta):
+        return Described(Symbol("com.microsoft:timespan"), Long(round(value.total_seconds() * 10_000_000)))
+    return value
 
 
 def system_property(envelope: Envelope, name: str) -> Value:

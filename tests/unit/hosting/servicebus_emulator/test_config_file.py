@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from AgentOperatingSystem.hosting.servicebus_emulator.config_file import ConfigProblem, parsed, read
-from AgentOperatingSystem.hosting.servicebus_emulator.settings import CorrelationFilter, SqlFilter
+from AgentOperatingSystem.hosting.servicebus_emulator.settings import EVERYTHING, CorrelationFilter, SqlFilter
 
 WHOLE = """{
   "UserConfig": {
@@ -50,7 +50,7 @@ def test_everything_is_read() -> None:
         system={"content_type": "application/text", "subject": "subject//1"}, application={"prop": "value"}
     )
     assert (first.rules[1].filter, first.rules[1].action) == (SqlFilter(expression="a = 1"), "SET a = 2")
-    assert [rule.filter for rule in second.rules] == [CorrelationFilter()]
+    assert [rule.filter for rule in second.rules] == [EVERYTHING]
 
 
 @pytest.mark.parametrize(

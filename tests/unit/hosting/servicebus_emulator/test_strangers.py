@@ -28,7 +28,7 @@ from AgentOperatingSystem.hosting.servicebus_emulator.broker.namespace import Na
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.records import Nothing, World
 from AgentOperatingSystem.hosting.servicebus_emulator.envelope import DATA
 from AgentOperatingSystem.hosting.servicebus_emulator.front.peer import Peer
-from AgentOperatingSystem.hosting.servicebus_emulator.front.tokens import Gatekeeper
+from AgentOperatingSystem.hosting.servicebus_emulator.front.tokens import Gatekeeper, Keyring
 from AgentOperatingSystem.hosting.servicebus_emulator.settings import Holding, Limits, NamespaceSettings, QueueSettings
 
 QUEUES = (QueueSettings(name="q"), QueueSettings(name="s", holding=Holding(requires_session=True)))
@@ -66,7 +66,7 @@ RECORDS: st.SearchStrategy[Any] = st.one_of(
 
 def client() -> Connection:
     world = World(lambda: 1_000_000, Nothing(), Limits())
-    peer = Peer(Namespace(NamespaceSettings(queues=QUEUES), world), world, Gatekeeper({}, lambda: 1000.0))
+    peer = Peer(Namespace(NamespaceSettings(queues=QUEUES), world), world, Gatekeeper(Keyring((), lambda path: (), lambda: 1000.0), lambda path: True))
     connection = Connection(lambda _, link: peer.attached(link))
     connection.feed(AMQP_HEADER + frame(Open("c")) + frame(Begin(None, 0, 100, 100)))
     for handle, address in enumerate(("q", "q", "q/$management", "q/$management")):
