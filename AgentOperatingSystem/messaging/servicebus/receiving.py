@@ -1,0 +1,119 @@
+"""What a host receives by itself: sessions of the mailbox queue, as many as it has room for, and entities without.
+
+Begun by the bus when somebody takes turns; a host that is pushed to begins nothing here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from AgentOperatingSystem.errors import StoreUnavailable
+from AgentOperatingSystem.messaging.servicebus.ports import Connection, Inbox, Session
+from AgentOperatingSystem.messaging.servicebus.records import Received
+from AgentOperatingSystem.messaging.servicebus.sessions import AT_ONCE_SECONDS
+
+ACCEPTORS_MAX: Final = 4
+"""How many wait for the next session at the same time: each is a connection of its own."""
+WAIT_SECONDS: Final = 60.0
+AGAIN_SECONDS: Final = 1.0
+INBOX_MAX: Final = 100
+_log = logging.getLogger(__name__)
+
+
+class Sessions:
+    """Sessions in this host's hands; each is served by a task of its own."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        queue: str,
+        sessions_max: int,
+        idle_seconds: float,
+        serve: Callable[[Session], Awaitable[None]],
+    ) -> None:
+        self._connection = connection
+        self._queue = queue
+        self._max = sessions_max
+        self._idle_seconds = idle_seconds
+        self._serve = serve
+        self._serving: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    @property
+    def acceptors(self) -> int:
+        """How many `accept_forever` there should be."""
+        return min(ACCEPTORS_MAX, self._max)
+
+    def __len__(self) -> int:
+        return len(self._serving)
+
+    async def accept_forever(self) -> None:
+        """Takes one session after the other; no more than the host has room for."""
+        while True:
+            await self._room.wait()
+            try:
+                session = await self._connection.next_session(self._queue, WAIT_SECONDS)
+            except StoreUnavailable as error:
+                _log.warning("no session of %s is to be had (%s); trying again", self._queue, error)
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            if session is not None:
+                self._begin(session)
+
+    def idle_seconds(self) -> float:
+        """How long a session may wait for its next message; a full host gives it back as soon as it is empty."""
+        return self._idle_seconds if len(self._serving) < self._max else AT_ONCE_SECONDS
+
+    async def close(self) -> None:
+        """Gives back every session."""
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    def _begin(self, session: Session) -> None:
+        task = asyncio.ensure_future(self._serve(session))
+        self._serving.add(task)
+        task.add_done_callback(self._ended)
+        self._look_for_room()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._serving.discard(task)
+        self._look_for_room()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a session failed in the system itself; its messages come again", exc_info=error)
+
+    def _look_for_room(self) -> None:
+        if len(self._serving) < self._max:
+            self._room.set()
+        else:
+            self._room.clear()
+
+
+async def read_forever(
+    connection: Connection,
+    entity: str,
+    handle: Callable[[Received], Awaitable[None]],
+    *,
+    dead_letters: bool = False,
+) -> None:
+    """Handles and then consumes whatever comes to an entity without sessions."""
+    while True:
+        try:
+            await _read(await connection.inbox(entity, dead_letters=dead_letters), handle)
+        except StoreUnavailable as error:
+            what = "dead letters of " if dead_letters else ""
+            _log.warning("%s%s cannot be read (%s); trying again", what, entity, error)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _read(inbox: Inbox, handle: Callable[[Received], Awaitable[None]]) -> None:
+    try:
+        while True:
+            delivered = await inbox.receive(INBOX_MAX, WAIT_SECONDS)
+            await asyncio.gather(*(handle(each.received) for each in delivered))
+            if delivered:
+                await inbox.complete(delivered)
+    finally:
+        await inbox.close()

@@ -1,0 +1,372 @@
+"""Azure Service Bus through the vendor's SDK: the only file of the bus that imports azure-servicebus.
+
+`messaging/servicebus/bus.py` decides what is sent and settled; this carries it out: long-lived senders, held sessions,
+subscriptions, dead letters. Every error of the SDK becomes one of ours here (`_reached`).
+
+Every sender and receiver of the SDK is a connection of its own. `socket_timeout` is what a reader holds the socket for:
+with the SDK's 0.2 s, settling many messages at once takes 0.2 s for each round.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from azure.core.exceptions import AzureError
+from azure.servicebus import (
+    NEXT_AVAILABLE_SESSION,
+    ServiceBusMessage,
+    ServiceBusReceivedMessage,
+    ServiceBusReceiveMode,
+    ServiceBusSubQueue,
+)
+from azure.servicebus.aio import (
+    ServiceBusClient,
+    ServiceBusReceiver,
+    ServiceBusSender,
+    _servicebus_receiver_async,
+    _servicebus_sender_async,
+)
+from azure.servicebus.exceptions import (
+    MessageLockLostError,
+    MessageSizeExceededError,
+    MessagingEntityNotFoundError,
+    OperationTimeoutError,
+    ServiceBusAuthenticationError,
+    ServiceBusAuthorizationError,
+    ServiceBusError,
+    ServiceBusQuotaExceededError,
+    SessionCannotBeLockedError,
+    SessionLockLostError,
+)
+
+from AgentOperatingSystem.errors import ConfigurationError, Overloaded, StoreUnavailable, TooLarge
+from AgentOperatingSystem.messaging.servicebus.envelopes import text_of
+from AgentOperatingSystem.messaging.servicebus.ports import Delivered
+from AgentOperatingSystem.messaging.servicebus.records import Outgoing, Received
+
+SOCKET_SECONDS: Final = 0.01
+AT_ONCE_SECONDS: Final = 0.002
+"""The shortest wait in which the SDK looks at its socket once."""
+KEEP_ALIVE_SECONDS: Final = 30
+PREFETCH: Final = 64
+FULL_SECONDS: Final = 5.0
+_LOCK_LOST: Final = (SessionLockLostError, MessageLockLostError, SessionCannotBeLockedError)
+
+
+class _Patience:
+    """`asyncio` as the SDK's receivers and senders see it while they open: they look every 50 ms whether the next of a
+    dozen steps is done, so that one session after the other takes 0.75 s. At first the looks are close together; who
+    waits for long, such as for a session with something in it, is back at the SDK's own pace.
+    """
+
+    FIRST_SECONDS: Final = 0.001
+    SHARE: Final = 0.05
+    """Of the time that somebody has waited already."""
+
+    def __init__(self) -> None:
+        self._began: WeakKeyDictionary[asyncio.Task[Any], tuple[float, float]] = WeakKeyDictionary()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    def begin(self) -> None:
+        """The current task begins to open something."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._began.pop(task, None)
+
+    async def sleep(self, seconds: float) -> None:
+        task, now = asyncio.current_task(), time.monotonic()
+        if task is None:
+            return await asyncio.sleep(seconds)
+        began, last = self._began.get(task, (now, now))
+        if now - last > 1.0:
+            began = now  # the task opens something else now
+        self._began[task] = began, now
+        await asyncio.sleep(min(seconds, max(self.FIRST_SECONDS, (now - began) * self.SHARE)))
+
+
+_patience: Final = _Patience()
+
+
+def _be_quick() -> None:
+    """Without effect where the SDK is built otherwise: it opens slower then."""
+    _patience.begin()
+    for module in (_servicebus_receiver_async, _servicebus_sender_async):
+        if getattr(module, "asyncio", None) is asyncio:
+            module.asyncio = _patience  # type: ignore[attr-defined]  # it is a name of that module alone
+
+
+class ServiceBusManager:
+    """`Connection` to one namespace. Make it within a running event loop.
+
+    `connection_string` names the namespace and its key (or an emulator); else `namespace`
+    (`<name>.servicebus.windows.net`) is entered with `credential`, by default whatever `DefaultAzureCredential` finds.
+    """
+
+    def __init__(
+        self,
+        connection_string: str | None = None,
+        *,
+        namespace: str | None = None,
+        credential: Any = None,
+        keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
+        retries: int = 3,
+    ) -> None:
+        self._stack = AsyncExitStack()
+        self._client = self._opened(connection_string, namespace, credential, {"retry_total": retries})
+        self._keep_alive_seconds = keep_alive_seconds
+        self._senders: dict[str, ServiceBusSender] = {}
+        self._opening = asyncio.Lock()
+        self._inboxes: set[ReceiverInbox] = set()
+
+    def _opened(
+        self, connection_string: str | None, namespace: str | None, credential: Any, options: dict[str, Any]
+    ) -> ServiceBusClient:
+        try:
+            if connection_string is not None:
+                return ServiceBusClient.from_connection_string(connection_string, **options)
+        except ValueError as error:
+            raise ConfigurationError(f"servicebus_connection_string: {error}") from None
+        if namespace is None:
+            raise ConfigurationError(
+                "no Service Bus: set servicebus_connection_string or servicebus_fully_qualified_namespace"
+            )
+        if credential is None:
+            from azure.identity.aio import DefaultAzureCredential
+
+            credential = DefaultAzureCredential()
+            self._stack.push_async_callback(credential.close)
+        return ServiceBusClient(namespace, credential, **options)
+
+    # --- Connection ---------------------------------------------------------------------------------------------
+
+    async def send(self, entity: str, outgoing: Sequence[Outgoing]) -> None:
+        sender = await self._sender(entity)
+        async with _reached(entity):
+            batch = await sender.create_message_batch()
+            for each in outgoing:
+                if len(batch) and not _fits(batch, each):
+                    await sender.send_messages(batch)
+                    batch = await sender.create_message_batch()
+                if not len(batch) and not _fits(batch, each):
+                    raise TooLarge(f"message {each.message_id} has {len(each.body)} bytes: too many for {entity}")
+            if len(batch):
+                await sender.send_messages(batch)
+
+    async def next_session(self, queue: str, wait_seconds: float) -> "HeldSession | None":
+        receiver = self._client.get_queue_receiver(
+            queue,
+            session_id=NEXT_AVAILABLE_SESSION,
+            max_wait_time=wait_seconds,
+            prefetch_count=PREFETCH,
+            socket_timeout=SOCKET_SECONDS,
+            keep_alive=0,  # its lock is renewed while a turn runs, and it is read from else
+        )
+        session = HeldSession(receiver, queue, self._inboxes)
+        async with _reached(queue):
+            return session if await session.open() else None
+
+    async def inbox(self, entity: str, *, dead_letters: bool = False) -> "ReceiverInbox":
+        topic, _, subscription = entity.partition("/")
+        options: dict[str, Any] = {
+            "sub_queue": ServiceBusSubQueue.DEAD_LETTER if dead_letters else None,
+            "receive_mode": ServiceBusReceiveMode.PEEK_LOCK,
+            "prefetch_count": PREFETCH,
+            "socket_timeout": SOCKET_SECONDS,
+            "keep_alive": 0,  # it is read from all the time
+        }
+        if subscription:
+            receiver = self._client.get_subscription_receiver(topic, subscription, **options)
+        else:
+            receiver = self._client.get_queue_receiver(topic, **options)
+        inbox = ReceiverInbox(receiver, entity, self._inboxes)
+        async with _reached(entity):
+            await inbox.open()
+        return inbox
+
+    async def peek(self, entity: str, after: int, most: int, *, dead_letters: bool = False) -> list[Received]:
+        inbox = await self.inbox(entity, dead_letters=dead_letters)
+        try:
+            return await inbox.peek(after, most)
+        finally:
+            await inbox.close()
+
+    async def close(self) -> None:
+        """Lets go of everything. Closing twice is the same as once."""
+        handlers: list[ReceiverInbox | ServiceBusSender] = [*self._inboxes, *self._senders.values()]
+        self._senders.clear()
+        await asyncio.gather(*(each.close() for each in handlers), return_exceptions=True)
+        await self._client.close()
+        await self._stack.aclose()
+
+    async def _sender(self, entity: str) -> ServiceBusSender:
+        """The sender of an entity, open until `close`; to the SDK a topic's is the same as a queue's."""
+        async with self._opening:
+            sender = self._senders.get(entity)
+            if sender is None:
+                made = self._client.get_queue_sender(
+                    entity, socket_timeout=SOCKET_SECONDS, keep_alive=self._keep_alive_seconds
+                )
+                _be_quick()
+                async with _reached(entity):
+                    sender = self._senders[entity] = await made.__aenter__()
+            return sender
+
+
+class ReceiverInbox:
+    """`Inbox` on a receiver of the SDK. One caller at a time receives or settles."""
+
+    def __init__(self, receiver: ServiceBusReceiver, entity: str, opened: "set[ReceiverInbox]") -> None:
+        self._receiver = receiver
+        self._entity = entity
+        self._opened = opened
+
+    async def open(self) -> bool:
+        """Connects; False where there was nothing to connect to in time."""
+        _be_quick()
+        try:
+            await self._receiver.__aenter__()
+        except OperationTimeoutError:
+            await self._receiver.close()
+            return False
+        except BaseException:
+            await self._receiver.close()
+            raise
+        self._opened.add(self)
+        return True
+
+    async def receive(self, most: int, wait_seconds: float) -> list[Delivered]:
+        """The first message as it comes, and with it whatever has come by then."""
+        async with _reached(self._entity):
+            found = await self._receiver.receive_messages(max_message_count=1, max_wait_time=max(wait_seconds, 0.001))
+            if found and most > 1:
+                found += await self._receiver.receive_messages(most - 1, AT_ONCE_SECONDS)
+        return [Delivered(_received(each), each) for each in found]
+
+    async def complete(self, delivered: Sequence[Delivered]) -> bool:
+        async with _reached(self._entity):
+            outcomes = await asyncio.gather(
+                *(self._receiver.complete_message(each.handle) for each in delivered), return_exceptions=True
+            )
+            failures = [each for each in outcomes if isinstance(each, BaseException)]
+            for failure in failures:
+                if not isinstance(failure, _LOCK_LOST):
+                    raise failure
+        return not failures
+
+    async def peek(self, after: int, most: int) -> list[Received]:
+        """Messages behind a sequence number, without a lock."""
+        async with _reached(self._entity):
+            found = await self._receiver.peek_messages(max_message_count=most, sequence_number=after + 1)
+        return [_received(each) for each in found]
+
+    async def close(self) -> None:
+        self._opened.discard(self)
+        with suppress(ServiceBusError):
+            await self._receiver.close()
+
+
+class HeldSession(ReceiverInbox):
+    """`Session` on a session receiver of the SDK."""
+
+    @property
+    def id(self) -> str:
+        return str(self._receiver.session.session_id)
+
+    @property
+    def seconds_left(self) -> float:
+        until = self._receiver.session.locked_until_utc
+        return (until - datetime.now(UTC)).total_seconds() if until is not None else 0.0
+
+    async def renew(self) -> bool:
+        async with _reached(self._entity):
+            try:
+                await self._receiver.session.renew_lock()
+            except _LOCK_LOST:
+                return False
+        return True
+
+
+def _fits(batch: Any, outgoing: Outgoing) -> bool:
+    """Whether a message went into the batch."""
+    try:
+        batch.add_message(_message(outgoing))
+    except MessageSizeExceededError:
+        return False
+    return True
+
+
+def _message(outgoing: Outgoing) -> ServiceBusMessage:
+    return ServiceBusMessage(
+        outgoing.body,
+        message_id=outgoing.message_id,
+        session_id=outgoing.session_id or None,
+        content_type=outgoing.content_type or None,
+        subject=outgoing.subject or None,
+        correlation_id=outgoing.correlation_id or None,
+        application_properties=dict(outgoing.application_properties.items()),
+        scheduled_enqueue_time_utc=datetime.fromtimestamp(outgoing.due, UTC) if outgoing.due else None,
+    )
+
+
+def _received(message: ServiceBusReceivedMessage) -> Received:
+    properties = message.application_properties or {}
+    enqueued = message.enqueued_time_utc
+    return Received(
+        body=_body(message),
+        message_id=_text(message.message_id),
+        session_id=_text(message.session_id),
+        content_type=_text(message.content_type),
+        subject=_text(message.subject),
+        correlation_id=_text(message.correlation_id),
+        application_properties={text_of(name): text_of(value) for name, value in properties.items()},
+        delivery_count=message.delivery_count or 0,
+        sequence_number=message.sequence_number or 0,
+        enqueued_at=enqueued.timestamp() if enqueued is not None else 0.0,
+        dead_letter_reason=_text(message.dead_letter_reason),
+        dead_letter_description=_text(message.dead_letter_error_description),
+    )
+
+
+def _body(message: ServiceBusReceivedMessage) -> bytes:
+    """The data sections as one; a value or a sequence in its place is nothing that this system sends or reads."""
+    body: Any = message.body
+    if isinstance(body, bytes | str):
+        return body if isinstance(body, bytes) else body.encode()
+    try:
+        return b"".join(body)
+    except TypeError:
+        return str(message).encode()
+
+
+def _text(value: Any) -> str:
+    return str(text_of(value)) if value is not None else ""
+
+
+@asynccontextmanager
+async def _reached(entity: str) -> AsyncIterator[None]:
+    """Everything that the SDK raises becomes an error of ours, with the entity in front."""
+    try:
+        yield
+    except ServiceBusQuotaExceededError as error:
+        raise Overloaded(f"{entity} is full: {_line(error)}", FULL_SECONDS) from error
+    except MessageSizeExceededError as error:
+        raise TooLarge(f"{entity}: {_line(error)}") from error
+    except MessagingEntityNotFoundError as error:
+        raise StoreUnavailable(f"{entity} is not there; create it, or name another: {_line(error)}") from error
+    except (ServiceBusAuthenticationError, ServiceBusAuthorizationError) as error:
+        raise StoreUnavailable(
+            f"{entity}: Service Bus refuses this host; its identity needs the roles 'Azure Service Bus Data Sender' and"
+            f" 'Azure Service Bus Data Receiver', or its connection string is out of date: {_line(error)}"
+        ) from error
+    except (AzureError, OSError, ValueError, TimeoutError) as error:
+        raise StoreUnavailable(f"{entity}: {_line(error)}") from error
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
