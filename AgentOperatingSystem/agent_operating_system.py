@@ -44,6 +44,7 @@ from AgentOperatingSystem.orchestration.effects import EffectsDesk
 from AgentOperatingSystem.orchestration.given import event_from as event_from
 from AgentOperatingSystem.orchestration.history import ALL, STATES_AT_ONCE
 from AgentOperatingSystem.orchestration.housekeeping import DAY_SECONDS, HOUSEKEEPING_SECONDS, Housekeeping
+from AgentOperatingSystem.orchestration.job_events import hear_of_jobs
 from AgentOperatingSystem.orchestration.jobs import JobCanceller
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.lifecycle import Lifecycle
@@ -115,13 +116,13 @@ class AgentOperatingSystem:
         self.models = running_models.RunningModels(self.config, self.clock, self.auth.identity)
         self.tools = running_tools.RunningTools(self.config, self.auth.identity)
         self.registry = Registry(self.config.state_bytes_max)
-        for handler in (Unrouted, FunctionHandler, JobCanceller):
+        for handler in (Unrouted, FunctionHandler, JobCanceller, control_agent(self)):
             self.registry.register_system(handler)
         if self.config.approvals_webhook_url:
             self.registry.register_system(notifier(self.config.approvals_webhook_url))
-        self.registry.register_system(control_agent(self))
-        self.subscriptions = Subscriptions(self.registry)
         self.routes = list(routes)
+        hear_of_jobs(self)
+        self.subscriptions = Subscriptions(self.registry)
         self._knowledge: KnowledgeBase | None = None
         self._pump: Pump | None = None
         self._chores: list[asyncio.Task[None]] = []

@@ -14,12 +14,15 @@ import msgspec
 from AgentOperatingSystem.agents.step_calls import StepCalls
 from AgentOperatingSystem.agents.steps import Call, Done, Journal, StepKind, hash_of
 from AgentOperatingSystem.agents.waiting import JobEnd, wait_for
-from AgentOperatingSystem.errors import ConfigurationError
+from AgentOperatingSystem.errors import ConfigurationError, Terminal
 from AgentOperatingSystem.events import Event, encode
 from AgentOperatingSystem.mcp.context_server import current_turn
 from AgentOperatingSystem.tools.base import Tool
 from AgentOperatingSystem.tools.records import ToolResult
 
+JOBS = "aos.jobs"
+"""The agent that cancels jobs (`orchestration/jobs.py`)."""
+CANCEL = "aos.job.cancel"
 POLL_SECONDS_MAX = 3600.0
 """The longest time between two polls; each is twice as long as the one before."""
 
@@ -52,9 +55,14 @@ async def result_of(tool: Tool, submitted: ToolResult, journal: Journal | None) 
         polled = await _polled(tool, job.job_id, journal) if tool.poll is not None else {"at": until}
         if "result" in polled:
             return tool.told(polled["result"])
+        if "failed" in polled:
+            return ToolResult(content=f"the job failed: {polled['failed']}", is_error=True)
         error = polled.get("error", "")
         if polled["at"] >= until:
             because = f"; the last poll said: {error}" if error else ""
+            if job.cancel:  # nobody waits for it any more
+                about = {"tool": wants.tool, "job_id": job.job_id, "cancel": job.cancel}
+                turn.order(JOBS, about, type=CANCEL)
             told = f"{wants.tool}: job {job.job_id} did not end within {job.expires_seconds:g} s{because}"
             return ToolResult(content=told, is_error=True)
         pause = min(2 * pause, POLL_SECONDS_MAX)
@@ -81,6 +89,8 @@ async def _polled(tool: Tool, job_id: str, journal: Journal) -> dict[str, Any]:
         try:
             found = tool.poll(job_id)
             found = await found if inspect.isawaitable(found) else found
+        except Terminal as error:
+            return Done(content=encode({"at": at, "failed": str(error)[:500]}))
         except Exception as error:
             return Done(content=encode({"at": at, "error": f"{type(error).__name__}: {error}"[:500]}))
         return Done(content=encode({"at": at} if found is None else {"at": at, "result": found}))

@@ -126,7 +126,14 @@ class StepCalls:
         done = await self.journal.wait(call, expires, lambda name: [requested(self, asked, name, expires)])
         return answer_of(done, f"nobody answered {question[:80]!r} within {expires_seconds:g} s")
 
+    def order(self, system_agent: str, data: Any, *, type: str) -> None:
+        """Has an agent of the system do something, after the commit, whoever else this agent's role lets it address."""
+        tenant = self.agent.tenant
+        self._collect(agent=AgentId(system_agent, tenant=tenant), tenant=tenant, type=type, data=data)
+
     if TYPE_CHECKING:
+
+        def _collect(self, *, data: Any, **fields: Any) -> Event: ...
 
         def now(self) -> float: ...
 

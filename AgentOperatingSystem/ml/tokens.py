@@ -1,16 +1,15 @@
 """Bearer tokens that end: kept until shortly before their end, fetched once for all who wait, given up at a 401.
 
-`azure_ml` asks for one before each call. Where it comes from is a `TokenSource`: `azure.entra_source`, or a test's.
+`http.HttpEdge` asks for the headers before each call. Where a token comes from is a `TokenSource`:
+`azure.entra_source`, or a test's.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias
 
 from AgentOperatingSystem.clock import Clock
-from AgentOperatingSystem.errors import ModelUnauthorized
 
-T = TypeVar("T")
 EARLY_SECONDS = 300.0
 """So long before its end a token is renewed, as Azure's own libraries do."""
 
@@ -26,69 +25,38 @@ class Token(NamedTuple):
 TokenSource: TypeAlias = Callable[[], Awaitable[Token]]
 
 
-class Credentials(Protocol):
-    """What a call carries to be let in."""
-
-    @property
-    def generation(self) -> int:
-        """Which credentials are given now."""
-        ...
-
-    async def headers(self) -> Mapping[str, str]: ...
-
-    def refused(self, generation: int) -> bool:
-        """A call that began with this generation was refused with 401: whether another try makes sense."""
-        ...
-
-
-class Key:
-    """A key, which never ends; no key where it is empty."""
-
-    generation = 0
-
-    def __init__(self, key: str) -> None:
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
-
-    async def headers(self) -> Mapping[str, str]:
-        return self._headers
-
-    def refused(self, generation: int) -> bool:
-        return False
-
-
 class RenewedToken:
-    """A token from `source`, shared by all calls. What the source raises, the calls raise."""
+    """A token from `source`, shared by all calls of all endpoints. What the source raises, the calls raise."""
 
     def __init__(self, source: TokenSource, clock: Clock) -> None:
-        self.generation = 0
         self._source = source
         self._clock = clock
         self._token: Token | None = None
         self._fetching = asyncio.Lock()
 
-    async def headers(self) -> Mapping[str, str]:
+    async def value(self) -> str:
         async with self._fetching:
             if self._token is None or self._clock.now() >= self._token.expires_at - EARLY_SECONDS:
                 self._token = await self._source()
-            return {"Authorization": f"Bearer {self._token.value}"}
+            return self._token.value
 
-    def refused(self, generation: int) -> bool:
-        """The token is not given again. Of many calls that it was refused to, the first one has it renewed."""
-        if generation == self.generation:
-            self.generation += 1
+    def drop(self, value: str) -> None:
+        """This token was refused: it is not given again. Of many calls that it was refused to, one fetches another."""
+        if self._token is not None and self._token.value == value:
             self._token = None
+
+
+class TokenHeaders:
+    """The headers of each call to one endpoint: the token, and what goes with every call besides."""
+
+    def __init__(self, token: RenewedToken, fixed: Mapping[str, str] | None = None) -> None:
+        self._token = token
+        self._fixed = dict(fixed or {})
+
+    async def __call__(self) -> Mapping[str, str]:
+        return {**self._fixed, "Authorization": f"Bearer {await self._token.value()}"}
+
+    async def renewed(self, sent: Mapping[str, str]) -> bool:
+        """A call with these headers was refused: trying once more, with another token, makes sense."""
+        self._token.drop(sent.get("Authorization", "").removeprefix("Bearer "))
         return True
-
-
-async def with_fresh(credentials: Credentials, call: Callable[[], Awaitable[T]]) -> T:
-    """The result of `call`, made once more with other credentials where it was refused with 401 and there are others.
-
-    Raises what the call raises.
-    """
-    generation = credentials.generation
-    try:
-        return await call()
-    except ModelUnauthorized:
-        if not credentials.refused(generation):
-            raise
-    return await call()

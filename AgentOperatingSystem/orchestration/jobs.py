@@ -12,6 +12,7 @@ import msgspec
 
 from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Context
+from AgentOperatingSystem.agents.jobs import CANCEL, JOBS
 from AgentOperatingSystem.agents.steps import Step, StepKind, StepStatus
 from AgentOperatingSystem.agents.waiting import JobEnd, wanted
 from AgentOperatingSystem.events import Event, Message, event_message
@@ -20,8 +21,6 @@ from AgentOperatingSystem.storage.records import EventRow
 from AgentOperatingSystem.tools import cancels
 from AgentOperatingSystem.tools.records import Job, ToolResult
 
-JOBS = "aos.jobs"
-CANCEL = "aos.job.cancel"
 _result = msgspec.json.Decoder(ToolResult)
 
 

@@ -66,11 +66,15 @@ class Tool:
     approval_seconds: float = 7 * 86_400.0
     """How long a person has time to approve."""
     poll: Callable[..., Any] | None = None
-    """For a tool that returns `Submitted`: called with the job's id, answers its result, or None while it goes on."""
+    """For a tool that returns `Submitted`: called with the job's id, answers its result, or None while it goes on;
+    raises `Terminal` where the job has failed.
+    """
     poll_seconds: float = 60.0
     """The time to the first poll; each further one comes after twice the time, at most an hour."""
     cancel: Callable[..., Any] | None = None
-    """Called with the job's id when the event that waits for it is cancelled; a function at the top of a module."""
+    """Called with the job's id when nobody waits for it any more, because the event was cancelled or the job's time is
+    over; a function at the top of a module.
+    """
 
     def complaint(self, arguments: Mapping[str, Any]) -> str:
         """What is wrong with arguments; empty where nothing is."""
