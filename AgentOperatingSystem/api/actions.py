@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from AgentOperatingSystem.agents.actions import DeclaredAction
 from AgentOperatingSystem.api.answers import answer
 from AgentOperatingSystem.api.bodies import check_json, decode, header, read_body
+from AgentOperatingSystem.api.callers import caller_of
 from AgentOperatingSystem.api.door import Door, TheDoor
 from AgentOperatingSystem.api.events import DEFAULT_SOURCE, new_id
 from AgentOperatingSystem.api.intake import query, take_in, wait_seconds
@@ -63,7 +64,7 @@ class PostAction:
             tenant=door.config.tenant,
             traceparent=header(headers, b"traceparent") or "",
         )
-        await take_in(door, event, seconds, send)
+        await take_in(door, event, seconds, send, caller_of(scope))
 
     def _action(self, agent: AgentId, name: str) -> DeclaredAction:
         """Raises `UnknownAgent`, `NotFound`."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from AgentOperatingSystem.api.answers import answer
 from AgentOperatingSystem.api.bodies import read_json
+from AgentOperatingSystem.api.callers import caller_of
 from AgentOperatingSystem.api.door import After, Key, Limit, TheDoor
 from AgentOperatingSystem.api.openapi import documented
 from AgentOperatingSystem.api.views import Outcome, outcome_view, when
@@ -16,27 +17,27 @@ router = APIRouter(prefix="/api/v1", tags=["approvals"])
 
 
 class Approve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who approves what: `hash` as shown beside the arguments."""
+    """What is approved: `hash` as shown beside the arguments. `by` counts where the caller has no name of its own."""
 
-    by: str
     hash: str
+    by: str = ""
     reason: str = ""
     step: str = ""
 
 
 class Deny(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who denies it, and why."""
+    """Why it is denied; `by` as for an approval."""
 
-    by: str
+    by: str = ""
     reason: str = ""
     step: str = ""
 
 
 class Say(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who answers what."""
+    """What is answered; `by` as for an approval."""
 
-    by: str
     answer: Any
+    by: str = ""
     step: str = ""
 
 
@@ -100,8 +101,8 @@ async def show_approvals(door: TheDoor, name: str, event_key: str, key: Key = ""
 async def approve(door: TheDoor, request: Request, name: str, event_key: str, key: Key = "") -> Response:
     """Has the tool called with exactly these arguments, once."""
     said = await read_json(request, Approve, door)
-    agent, desk = door.address(name, key), door.aos.answers
-    made = await desk.approve(agent, event_key, hash=said.hash, by=said.by, reason=said.reason, step=said.step)
+    agent, desk, by = door.address(name, key), door.aos.answers, caller_of(request.scope).who(said.by)
+    made = await desk.approve(agent, event_key, hash=said.hash, by=by, reason=said.reason, step=said.step)
     return answer(asked_view(made))
 
 
@@ -109,16 +110,16 @@ async def approve(door: TheDoor, request: Request, name: str, event_key: str, ke
 async def deny(door: TheDoor, request: Request, name: str, event_key: str, key: Key = "") -> Response:
     """Has the tool not called; the model, or the handler, reads why."""
     said = await read_json(request, Deny, door)
-    agent, desk = door.address(name, key), door.aos.answers
-    return answer(asked_view(await desk.deny(agent, event_key, by=said.by, reason=said.reason, step=said.step)))
+    agent, desk, by = door.address(name, key), door.aos.answers, caller_of(request.scope).who(said.by)
+    return answer(asked_view(await desk.deny(agent, event_key, by=by, reason=said.reason, step=said.step)))
 
 
 @router.post("/approvals/{name}/{event_key}/answer", **documented(AskedView, body=Say))
 async def answer_question(door: TheDoor, request: Request, name: str, event_key: str, key: Key = "") -> Response:
     """Answers a question of an agent."""
     said = await read_json(request, Say, door)
-    agent, desk = door.address(name, key), door.aos.answers
-    return answer(asked_view(await desk.answer(agent, event_key, said.answer, by=said.by, step=said.step)))
+    agent, desk, by = door.address(name, key), door.aos.answers, caller_of(request.scope).who(said.by)
+    return answer(asked_view(await desk.answer(agent, event_key, said.answer, by=by, step=said.step)))
 
 
 @router.post("/jobs/{name}/{event_key}", **documented(AskedView, body=JobDone))

@@ -19,6 +19,7 @@ from AgentOperatingSystem.agents.conversation import MAIN, check_id
 from AgentOperatingSystem.agents.progress import Channel, channel
 from AgentOperatingSystem.api.answers import answer
 from AgentOperatingSystem.api.bodies import read_json
+from AgentOperatingSystem.api.callers import caller_of, signed
 from AgentOperatingSystem.api.door import Door, Key, TheDoor
 from AgentOperatingSystem.api.events import new_id
 from AgentOperatingSystem.api.intake import WAIT_SECONDS_MAX
@@ -93,7 +94,7 @@ async def _event(request: Request, door: Door, name: str, key: str, idempotency_
     said = await read_json(request, ChatIn, door)
     if not said.message.strip():
         raise InvalidInput("the message is empty")
-    return Event(
+    event = Event(
         type=TYPE,
         source=SOURCE,
         id=idempotency_key or new_id(),
@@ -104,6 +105,7 @@ async def _event(request: Request, door: Door, name: str, key: str, idempotency_
         tenant=agent.tenant,
         traceparent=request.headers.get("traceparent", ""),
     )
+    return signed(event, caller_of(request.scope))
 
 
 async def _streamed(door: Door, event: Event, last_event_id: str) -> Response:

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
+from AgentOperatingSystem.auth.principals import Callers
 from AgentOperatingSystem.errors import Forbidden
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.switches import CONTROL
@@ -25,7 +26,7 @@ class Door:
     def __init__(self, aos: AgentOperatingSystem, token: str) -> None:
         self.aos = aos
         self.config = aos.config
-        self.token = token.encode()
+        self.callers = Callers(aos.config, token)
         self.body_bytes_max = self.config.event_bytes_max + ENVELOPE_BYTES
         self.draining = asyncio.Event()
         """Set once: from then on every route refuses, and streams end."""

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from AgentOperatingSystem.agents.steps import Step
 from AgentOperatingSystem.api.answers import answer
 from AgentOperatingSystem.api.bodies import read_json
+from AgentOperatingSystem.api.callers import caller_of
 from AgentOperatingSystem.api.door import After, Door, Key, Limit, TheDoor
 from AgentOperatingSystem.api.openapi import documented
 from AgentOperatingSystem.api.views import Outcome, outcome_view, when
@@ -24,6 +25,7 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     result: Any = None
     reason: str = ""
     by: str = ""
+    """Counts where the caller has no name of its own."""
 
 
 class StepView(msgspec.Struct, frozen=True):
@@ -132,7 +134,8 @@ async def drop(door: TheDoor, request: Request, name: str, event_key: str, key: 
 
 
 async def _said(door: Door, request: Request) -> Verdict:
-    return await read_json(request, Verdict, door, empty=Verdict())
+    said = await read_json(request, Verdict, door, empty=Verdict())
+    return msgspec.structs.replace(said, by=caller_of(request.scope).who(said.by))
 
 
 def _moved(row: EventRow) -> Response:

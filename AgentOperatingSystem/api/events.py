@@ -17,10 +17,12 @@ from AgentOperatingSystem.api.bodies import (
     header,
     read_body,
 )
+from AgentOperatingSystem.api.callers import caller_of
 from AgentOperatingSystem.api.door import Door
 from AgentOperatingSystem.api.intake import addressed, query, take_in, wait_seconds
 from AgentOperatingSystem.api.problems import Problem, problem_of
 from AgentOperatingSystem.api.views import Accepted, Outcome, accepted_view, outcome_view
+from AgentOperatingSystem.auth.principals import Principal
 from AgentOperatingSystem.errors import AOSError, InvalidInput, UnknownEvent, UnsupportedMediaType
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId, event_key
@@ -64,7 +66,8 @@ class PostEvent:
         door, parameters = self._door, query(scope)
         agent = door.address(scope["path_params"]["name"], parameters.get("key", ""))
         seconds = wait_seconds(parameters)
-        await take_in(door, await read_event(door, scope["given"], receive, agent), seconds, send)
+        event = await read_event(door, scope["given"], receive, agent)
+        await take_in(door, event, seconds, send, caller_of(scope))
 
 
 class PostAnyEvent:
@@ -74,19 +77,19 @@ class PostAnyEvent:
         self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        door, headers = self._door, scope["given"]
+        door, headers, caller = self._door, scope["given"], caller_of(scope)
         seconds = wait_seconds(query(scope))
         media = (header(headers, b"content-type") or "").partition(";")[0].strip().lower()
         if not media.startswith("application/cloudevents") and header(headers, b"ce-specversion") is None:
-            await take_in(door, await read_event(door, headers, receive, None), seconds, send)
+            await take_in(door, await read_event(door, headers, receive, None), seconds, send, caller)
             return
         events = await read_cloud_events(door, headers, receive)
         if media.startswith("application/cloudevents-batch"):
-            items = await asyncio.gather(*(_accepted(door, event) for event in events))
+            items = await asyncio.gather(*(_accepted(door, event, caller) for event in events))
             refused = [item.problem.status for item in items if isinstance(item, Refusal)]
             await send_json(send, {"items": items}, refused[0] if refused else 202)
         else:
-            await take_in(door, events[0], seconds, send)
+            await take_in(door, events[0], seconds, send, caller)
 
 
 class GetEvent:
@@ -143,10 +146,10 @@ async def read_cloud_events(door: Door, headers: Headers, receive: Receive) -> l
     return events
 
 
-async def _accepted(door: Door, event: Event) -> Accepted | Refusal:
+async def _accepted(door: Door, event: Event, caller: Principal) -> Accepted | Refusal:
     """One event of a batch. Each stands for itself: to send the whole batch again does no harm."""
     try:
-        accepted, _ = await door.aos.mailroom.accept(addressed(door, event))
+        accepted, _ = await door.aos.mailroom.accept(addressed(door, event, caller))
     except AOSError as error:
         return Refusal(event.id, event.source, problem_of(error))
     return accepted_view(accepted)

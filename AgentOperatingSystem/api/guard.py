@@ -4,7 +4,6 @@ their errors.
 A plain ASGI wrapper around the whole application, so that a route cannot be without it.
 """
 
-import hmac
 import logging
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -15,8 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from AgentOperatingSystem.api.door import Door
 from AgentOperatingSystem.api.events import PostEvent
 from AgentOperatingSystem.api.problems import send_problem
+from AgentOperatingSystem.auth.principals import SHARED
 from AgentOperatingSystem.config.addresses import is_loopback
-from AgentOperatingSystem.errors import Draining, Forbidden, InvalidInput, Unauthorized
+from AgentOperatingSystem.errors import Draining, Forbidden, InvalidInput
 
 LIVE = "/health/live"
 GITHUB = "/webhooks/github"
@@ -79,7 +79,9 @@ class Guard:
         return self._post_event
 
     def _check(self, scope: Scope) -> None:
-        """Raises where the request is not to reach any route; leaves its headers, by name, in `scope["given"]`."""
+        """Raises where the request is not to reach any route; leaves its headers, by name, in `scope["given"]`, and
+        the caller in `scope["principal"]`.
+        """
         path = scope["path"]
         given = scope["given"] = dict(scope["headers"])
         if path == LIVE:
@@ -90,14 +92,7 @@ class Guard:
             _check_local(given)
         if b"%" in scope["query_string"] or b"%" in scope.get("raw_path", b""):
             _check_escapes(scope)
-        if path != GITHUB:
-            self._check_token(given.get(b"authorization", b""))
-
-    def _check_token(self, authorization: bytes) -> None:
-        scheme, _, token = authorization.partition(b" ")
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(token.strip(), self._door.token):
-            what = "the token is wrong" if authorization else "there is no token"
-            raise Unauthorized(f"{what}; send the header 'Authorization: Bearer <token>'")
+        scope["principal"] = SHARED if path == GITHUB else self._door.callers.of(given)
 
 
 def _check_local(given: dict[bytes, bytes]) -> None:

@@ -9,8 +9,10 @@ from urllib.parse import unquote_plus
 from starlette.types import Scope, Send
 
 from AgentOperatingSystem.api.answers import send_json
+from AgentOperatingSystem.api.callers import signed
 from AgentOperatingSystem.api.door import Door
 from AgentOperatingSystem.api.views import accepted_view, outcome_view
+from AgentOperatingSystem.auth.principals import Principal
 from AgentOperatingSystem.errors import AgentTerminated, InvalidInput
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.storage.records import Status
@@ -47,13 +49,13 @@ def wait_seconds(parameters: dict[str, str]) -> float:
     return seconds
 
 
-async def take_in(door: Door, event: Event, seconds: float, send: Send) -> None:
-    """Accepts an event and answers 202, or 200 with its outcome where it ended within `seconds`.
+async def take_in(door: Door, event: Event, seconds: float, send: Send, caller: Principal) -> None:
+    """Accepts an event of a caller and answers 202, or 200 with its outcome where it ended within `seconds`.
 
     Raises what `Mailroom.process` raises, `AgentTerminated` and `Forbidden`.
     """
     mailroom = door.aos.mailroom
-    event = addressed(door, event)
+    event = addressed(door, event, caller)
     assert event.agent is not None
     if seconds:
         row = await mailroom.process(event, seconds)
@@ -68,8 +70,12 @@ async def take_in(door: Door, event: Event, seconds: float, send: Send) -> None:
     await send_json(send, accepted, 202, accepted.outcome)
 
 
-def addressed(door: Door, event: Event) -> Event:
-    """The event with its recipient, chosen by the routes where it names none. Raises `Forbidden`."""
+def addressed(door: Door, event: Event, caller: Principal) -> Event:
+    """The event with who is behind it, and with its recipient, chosen by the routes where it names none.
+
+    Raises `Forbidden`.
+    """
+    event = signed(event, caller)
     if event.agent is None:
         event = door.aos.mailroom.admit(event)
     else:

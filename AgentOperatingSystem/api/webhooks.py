@@ -10,6 +10,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from AgentOperatingSystem.api.bodies import Headers, decode, header, read_body
+from AgentOperatingSystem.api.callers import caller_of
 from AgentOperatingSystem.api.door import Door
 from AgentOperatingSystem.api.intake import query, take_in, wait_seconds
 from AgentOperatingSystem.config.addresses import is_loopback
@@ -36,7 +37,7 @@ class GitHubWebhook:
         body = await read_body(headers, receive, door.body_bytes_max)
         if secret is not None:
             _check_signature(secret.get_secret_value(), header(headers, _SIGNATURE), body)
-        await take_in(door, delivery_event(headers, body, door), seconds, send)
+        await take_in(door, delivery_event(headers, body, door), seconds, send, caller_of(scope))
 
 
 def delivery_event(headers: Headers, body: bytes, door: Door) -> Event:

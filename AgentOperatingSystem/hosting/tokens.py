@@ -11,6 +11,7 @@ from typing import NamedTuple
 from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.config.addresses import is_loopback
 from AgentOperatingSystem.config.kinds import TOKEN_LENGTH_MIN
+from AgentOperatingSystem.config.references import LiveSecret
 from AgentOperatingSystem.errors import ConfigurationError
 
 FILE = "token"
@@ -26,9 +27,15 @@ class Token(NamedTuple):
 
 
 def token_of(config: AOSConfig) -> Token:
-    """The host's token. Raises `ConfigurationError` where none is configured and the host listens off loopback."""
+    """The host's token; an empty one where it lies elsewhere and is not read yet, or where callers have tokens of their
+    own. Raises `ConfigurationError` where none is configured and the host listens off loopback.
+    """
+    if isinstance(config.token, LiveSecret):
+        return Token("", None, False)
     if config.token is not None:
         return Token(config.token.get_secret_value(), None, False)
+    if not is_loopback(config.host) and (config.tokens_file is not None or config.easy_auth):
+        return Token("", None, False)
     if not is_loopback(config.host):
         raise ConfigurationError(
             f"host is {config.host}, which others can reach: set AOS_TOKEN (a long random text) before you start there"
