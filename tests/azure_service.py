@@ -8,10 +8,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 
+from AgentOperatingSystem.clock import Clock
+from AgentOperatingSystem.config import AOSConfig
+from AgentOperatingSystem.messaging.azure.opening import posted
+from AgentOperatingSystem.messaging.azure.post import Post
 from AgentOperatingSystem.storage.azure.account import Account
 from AgentOperatingSystem.storage.azure.calls import Calls
 from AgentOperatingSystem.storage.azure.store import AzureAgentStore
@@ -133,3 +139,10 @@ async def service(prefix: str = "") -> AsyncIterator[Service]:
             yield Service(AzureAgentStore(account), account, wire, manual)
         finally:
             await account.close()
+
+
+async def queue_post(folder: Path, clock: Clock) -> Post:
+    """A queue on the emulator; the folder names it, so that opening again finds what was there."""
+    name = "q" + sha256(str(folder).encode()).hexdigest()[:20]
+    config = AOSConfig(config_dir=folder, storage_connection_string=emulator().connection_string)
+    return await posted(config, Calls(clock), name)

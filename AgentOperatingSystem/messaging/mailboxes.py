@@ -7,6 +7,9 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import islice
+
+import msgspec
 
 from AgentOperatingSystem.events import Message
 from AgentOperatingSystem.ids import AgentId
@@ -24,18 +27,25 @@ class Mailboxes:
         self._boxes: dict[AgentId, deque[Message]] = {}
         self._in_turn: dict[AgentId, Turn] = {}
         self._deliveries: dict[AgentId, int] = {}
+        self._before: dict[str, int] = {}
+        """How often a message was handed out elsewhere before it came here, by message id."""
         self._ready = Lanes(writes, _loop_time, caused_turns_max)
         self._bell: asyncio.Future[None] | None = None
         self._closed = False
         self.messages: dict[str, Message] = {}
         """Everything that is queued or in a turn, by message id."""
 
-    def add(self, message: Message) -> bool:
-        """Queues a message behind those of its agent; False where one of the same id is here already."""
+    def add(self, message: Message, before: int = 0) -> bool:
+        """Queues a message behind those of its agent; False where one of the same id is here already.
+
+        One that was handed out `before`, elsewhere, gets a turn of its own.
+        """
         assert message.agent is not None
         if message.id in self.messages:
             return False
         self.messages[message.id] = message
+        if before:
+            self._before[message.id] = before
         box = self._boxes.get(message.agent)
         if box is None:
             self._boxes[message.agent] = deque((message,))
@@ -61,11 +71,20 @@ class Mailboxes:
         """Whether this very handing out still has its agent; after `settle` or `release` it has not."""
         return self._in_turn.get(turn.agent) is turn
 
+    def alone(self, turn: Turn) -> Turn:
+        """The turn as one that is to run with nothing beside it."""
+        alone = msgspec.structs.replace(turn, alone=True)
+        if self.holds(turn):
+            self._in_turn[turn.agent] = alone
+        return alone
+
     def settle(self, receipts: Sequence[str]) -> None:
         """The messages of a turn are gone; their agent may have its next turn."""
         message: Message | None = None
         for receipt in receipts:
             message = self.messages.pop(receipt, None)
+            if self._before:
+                self._before.pop(receipt, None)
         if message is not None and message.agent is not None:
             self._deliveries.pop(message.agent, None)
             self._end(message.agent)
@@ -86,15 +105,24 @@ class Mailboxes:
 
     def _take(self, agent: AgentId) -> Turn:
         box = self._boxes[agent]
-        if len(box) <= self._turn_events_max:
+        room = self._room(box) if self._before else self._turn_events_max
+        if len(box) <= room:
             del self._boxes[agent]
             messages = tuple(box)
         else:
-            messages = tuple(box.popleft() for _ in range(self._turn_events_max))
+            messages = tuple(box.popleft() for _ in range(room))
         receipts = tuple([message.id for message in messages])
-        turn = Turn(agent, messages, receipts, self._deliveries.get(agent, 0) + 1)
+        before = max(self._deliveries.get(agent, 0), self._before.get(receipts[0], 0))
+        turn = Turn(agent, messages, receipts, before + 1)
         self._in_turn[agent] = turn
         return turn
+
+    def _room(self, box: deque[Message]) -> int:
+        """How many messages the next turn has: one that was handed out elsewhere is alone in it."""
+        for number, message in enumerate(islice(box, self._turn_events_max)):
+            if message.id in self._before:
+                return number or 1
+        return self._turn_events_max
 
     def _end(self, agent: AgentId) -> None:
         self._in_turn.pop(agent, None)

@@ -253,10 +253,37 @@ async def postgres_bus(folder: Path, copies: Copies, **limits: Any) -> AsyncIter
         await bus.close()
 
 
+@asynccontextmanager
+async def queue_bus(folder: Path, copies: Copies, **limits: Any) -> AsyncIterator[MessageBus]:
+    from AgentOperatingSystem.messaging.azure.bus import StorageQueueBus
+    from tests.azure_service import queue_post
+
+    post = await queue_post(folder, CLOCK)
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, ManualLoop):
+        loop.others_at_work = lambda: post.under_way > 0
+    bus = StorageQueueBus(post, CLOCK, copies, **limits)
+    yield bus
+    await bus.close()
+
+
+@asynccontextmanager
+async def servicebus_bus(folder: Path, copies: Copies, **limits: Any) -> AsyncIterator[MessageBus]:
+    from tests.servicebus_bus import bridged_bus
+
+    async with bridged_bus(copies, **limits) as bus:
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, ManualLoop):
+            loop.others_at_work = bus.is_at_work
+        yield bus
+
+
 BUSES: dict[str, Callable[..., AbstractAsyncContextManager[MessageBus]]] = {
     "memory": memory_bus,
     "embedded": embedded_bus,
     "postgres": postgres_bus,
+    "storage-queue": queue_bus,
+    "servicebus": servicebus_bus,
 }
 
 

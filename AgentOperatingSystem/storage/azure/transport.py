@@ -5,6 +5,7 @@ Made by `account`, one per client; tests hand in their own, which count or fail.
 
 from io import BytesIO
 from typing import Any, Final
+from urllib.request import getproxies
 
 from azure.core.pipeline.transport import AioHttpTransport
 
@@ -15,10 +16,14 @@ READ_SECONDS: Final = 60
 
 
 class Transport(AioHttpTransport):  # type: ignore[misc]  # the SDK loads it lazily, so its type is not known
-    """Sends large bodies as streams."""
+    """Sends large bodies as streams. Proxies that the environment names are used, as the SDK does."""
 
     def __init__(self) -> None:
-        super().__init__(connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
+        super().__init__(
+            connection_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            use_env_settings=bool(getproxies()),  # else aiohttp asks a thread for the proxy before every request
+        )
 
     async def send(self, request: Any, **config: Any) -> Any:  # the SDK has one overload for each of its request types
         if isinstance(request.data, bytes) and len(request.data) > STREAMED_BYTES:
