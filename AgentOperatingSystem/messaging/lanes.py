@@ -35,7 +35,12 @@ class Line:
 
     def add(self, agent: AgentId) -> None:
         """Puts an agent behind those of its type."""
-        self._types.setdefault((agent.tenant, agent.name), deque()).append(agent)
+        kind = (agent.tenant, agent.name)
+        waiting = self._types.get(kind)
+        if waiting is None:
+            self._types[kind] = deque((agent,))
+        else:
+            waiting.append(agent)
 
     def take(self) -> AgentId:
         """The first agent of the type whose turn it is; that type comes last from now on."""

@@ -69,7 +69,9 @@ def with_sent(row: EventRow, outputs: tuple[Message, ...]) -> tuple[Sent, ...]:
     """What a row says that its event has sent, with what it sends now."""
     if not outputs:
         return row.sent
-    events = (message.event for message in outputs if message.event is not None)
-    return (*row.sent, *(Sent(each.id, each.agent.partition if each.agent else f"#{each.topic}") for each in events))[
-        :SENT_MAX
+    sent = [
+        Sent(event.id, event.agent.partition if event.agent else f"#{event.topic}")
+        for message in outputs[:SENT_MAX]
+        if (event := message.event) is not None
     ]
+    return (*row.sent, *sent)[:SENT_MAX]

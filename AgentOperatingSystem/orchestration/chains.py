@@ -22,14 +22,15 @@ def messages_of(cause: Event, events: list[Event], timers: Sequence[Timer], limi
     if not events and not timers:
         return ()
     credits = cause.credits if cause.credits >= 0 else limits.credits_max
-    ticks = [timer for timer in timers if not timer.request]
+    ticks = [timer for timer in timers if not timer.request] if timers else []
     count = len(events) + len(ticks)
     if count > credits:
         raise Quarantine(f"credits exhausted: {count} events to send, {credits} credits left of the chain")
     shares = share_credits(credits, count)
     for output, share in zip([*events, *ticks], shares, strict=True):
         msgspec.structs.force_setattr(output, "credits", share)  # it has not left yet: nobody else holds it
-    _chain(cause, events, timers, limits.hops_max)
+    if timers:
+        _chain(cause, events, timers, limits.hops_max)
     return tuple([_message(event) for event in events])
 
 

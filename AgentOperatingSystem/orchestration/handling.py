@@ -21,7 +21,7 @@ from AgentOperatingSystem.orchestration.awake import INTERRUPTED, Awake, Running
 from AgentOperatingSystem.orchestration.cases import Case, reply_to
 from AgentOperatingSystem.orchestration.commits import Commits
 from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, after_failure
-from AgentOperatingSystem.orchestration.history import Keeper
+from AgentOperatingSystem.orchestration.history import OFF, Keeper
 from AgentOperatingSystem.orchestration.intake import read_timer
 from AgentOperatingSystem.orchestration.journal import Journal
 from AgentOperatingSystem.orchestration.parts import Parts
@@ -184,13 +184,15 @@ class Handling:
         if answer is not None:
             collected.events.append(answer)
         changed = await self._changed(work, collected.timers) if collected.timers else []
-        keeper = Keeper(self._parts, awake, work)
-        await keeper.found()
+        keeper = Keeper(self._parts, awake, work) if work.rules.history_states != OFF else None
+        if keeper is not None:
+            await keeper.found()
         work.done(case, result, collected, changed)
         if _answers_a_request(case.event):
             work.rows[TIMER, case.event.correlation] = Row(TIMER, case.event.correlation, None)
         awake.state, awake.agent.state, awake.current = state, state, content
-        await keeper.left(case, collected)
+        if keeper is not None:
+            await keeper.left(case, collected)
         metrics.increment("agent.events.processed")
 
     async def _changed(self, work: Work, timers: dict[str, Timer | None]) -> list[tuple[str, Timer | None]]:
