@@ -48,6 +48,9 @@ approvals = _tree("approvals", "What agents ask people, and the answers.", add_c
 knowledge = _tree("knowledge", "Documents that agents answer from.", add_completion=False)
 create = _tree("create", "Further parts of a project.", add_completion=False)
 servicebus = _tree("servicebus", "A Service Bus on this machine, for development and tests.", add_completion=False)
+functions = _tree("functions", "Azure Functions on this machine, for development and tests.", add_completion=False)
+secrets = _tree("secrets", "Secrets that lie elsewhere, and the encrypted file.", add_completion=False)
+tokens = _tree("tokens", "Bearer tokens with names.", add_completion=False)
 config = _tree("config", "The configuration of this folder and environment.", add_completion=False)
 for group, section in (
     (schedule, EVENTS),
@@ -58,6 +61,9 @@ for group, section in (
     (knowledge, AGENTS),
     (create, SYSTEM),
     (servicebus, SYSTEM),
+    (functions, SYSTEM),
+    (secrets, SYSTEM),
+    (tokens, SYSTEM),
     (config, SYSTEM),
 ):
     app.add_typer(group, rich_help_panel=section)

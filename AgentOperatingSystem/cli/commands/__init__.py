@@ -19,7 +19,10 @@ from AgentOperatingSystem.cli.commands import (  # noqa: I001  # the order is th
     knowledge as knowledge,
     serving as serving,
     servicebus as servicebus,
+    functions as functions,
     creating as creating,
+    secrets as secrets,
+    tokens as tokens,
     settings as settings,
     checks as checks,
 )

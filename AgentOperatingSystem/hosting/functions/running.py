@@ -1,0 +1,103 @@
+"""The running system of a worker process, as the triggers use it: what a broker pushes becomes a turn, what comes from
+outside an event.
+
+Made by `worker`. Each method returns when the message is to be consumed, and raises where it has to come again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
+from AgentOperatingSystem.errors import (
+    AgentTerminated,
+    ConfigurationError,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+)
+from AgentOperatingSystem.hosting.functions import event_grid
+from AgentOperatingSystem.hosting.functions.web import Asgi
+from AgentOperatingSystem.messaging.servicebus.bus import ServiceBusBus
+from AgentOperatingSystem.messaging.servicebus.records import Received
+
+SYSTEM = "aos."
+_HOPELESS = (AgentTerminated, Forbidden, InvalidInput, NotFound)
+"""What an event of outside can never become better of by coming again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The system and its doors."""
+
+    aos: AgentOperatingSystem
+    doors: Asgi
+
+    @property
+    def bus(self) -> ServiceBusBus:
+        """Service Bus. Raises `ConfigurationError` where something else carries messages."""
+        if not isinstance(self.aos.bus, ServiceBusBus):
+            raise ConfigurationError("this function is for Service Bus, which is not what the configuration names")
+        return self.aos.bus
+
+    async def deliver_session(self, messages: Sequence[Any]) -> None:
+        """A turn of one agent: messages of one session."""
+        async with self.bus.pushed([received_of(each) for each in messages]) as turn:
+            if turn is not None:
+                await self.aos.deliver(turn)
+
+    async def route(self, message: Any) -> None:
+        """A publication, for its subscribers' mailboxes."""
+        await self.bus.route(received_of(message))
+
+    async def exhume(self, message: Any, *, publication: bool = False) -> None:
+        """What the broker gave up, for its agent's quarantine."""
+        await self.bus.exhume(received_of(message), publication=publication)
+
+    async def deliver_letter(self, message: Any) -> None:
+        """A turn of one agent: one message of a storage queue."""
+        from AgentOperatingSystem.messaging.azure.bus import StorageQueueBus  # loads the vendor's SDK
+        from AgentOperatingSystem.messaging.azure.letters import Received as Letter
+
+        bus = self.aos.bus
+        if not isinstance(bus, StorageQueueBus):
+            raise ConfigurationError("this function is for a storage queue, which is not what the configuration names")
+        turn = await bus.pushed(Letter(message.get_body(), message.id or "", message.dequeue_count or 1))
+        if turn is not None:
+            await self.aos.deliver(turn)
+
+    async def accept_event_grid(self, text: str) -> None:
+        """An event of Event Grid. One that can never be accepted goes into the quarantine."""
+        tenant = self.aos.config.tenant
+        try:
+            event = event_grid.event_of(text, tenant)
+            if event.agent is not None and event.agent.name.startswith(SYSTEM):
+                raise Forbidden(f"{event.agent.name} belongs to the system; nothing can be sent to it from outside")
+            await self.aos.accept_event(event)
+        except _HOPELESS as error:
+            name = sha256(text.encode()).hexdigest()
+            await self.aos.parts.bus.send([event_grid.aside(text, tenant, name, str(error))])
+
+
+def received_of(message: Any) -> Received:
+    """What the Functions SDK gives for a message of Service Bus (`azure.functions.ServiceBusMessage`)."""
+    return Received(
+        body=message.get_body(),
+        message_id=message.message_id or "",
+        session_id=message.session_id or "",
+        content_type=message.content_type or "",
+        subject=message.subject or message.label or "",
+        correlation_id=message.correlation_id or "",
+        application_properties=message.application_properties or message.user_properties or {},
+        delivery_count=max(0, (message.delivery_count or 1) - 1),
+        sequence_number=message.sequence_number or 0,
+        enqueued_at=_seconds(message.enqueued_time_utc),
+        dead_letter_reason=message.dead_letter_reason or "",
+        dead_letter_description=message.dead_letter_error_description or "",
+    )
+
+
+def _seconds(moment: datetime | None) -> float:
+    return moment.timestamp() if moment is not None else 0.0
