@@ -150,6 +150,8 @@ class Engines:
 
         store, blobs, collect = await azure.opened(self._config, self._clock, self._auth.identity)
         try:
+            if bus == "storage_queue":
+                return Opened(store, blobs, await self.storage_queue(), collect=collect, is_shared=True)
             if bus != "embedded":
                 raise ConfigurationError(f"the store 'azure' with the bus {bus!r} cannot be opened")
             engine = self._file()
@@ -157,6 +159,12 @@ class Engines:
         except BaseException:
             await store.close()
             raise
+
+    async def storage_queue(self) -> Broker:
+        """The queue beside the tables, in the same account."""
+        from AgentOperatingSystem.messaging.azure.opening import opened
+
+        return await opened(self._config, self._clock, self._copies, self._auth.identity)
 
     def _file(self, *schema: str) -> Engine:
         return Engine(self._folder() / "aos.db", (*schema, *embedded.SCHEMA))

@@ -2,6 +2,7 @@
 
 letters   what lies in the queue, written and read; `turn_of`, the turn that received letters are: pure, no SDK
 post      the SDK's client: put, take, hold on, drop; large bodies in blobs
+publications  the latest of this host
 holdings  which letters this host holds, and until when
 bus       the bus over all of it
 opening   the bus of a configuration, for the composition

@@ -11,17 +11,16 @@ fence makes it harmless when two hosts have one.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from AgentOperatingSystem.clock import Clock
 from AgentOperatingSystem.errors import Overloaded, StoreUnavailable
 from AgentOperatingSystem.events import Event, Kind, Message, event_message
-from AgentOperatingSystem.ids import is_of
 from AgentOperatingSystem.messaging.azure.holdings import Held, Holdings
 from AgentOperatingSystem.messaging.azure.letters import VISIBILITY_SECONDS_MAX, Letter, Received
 from AgentOperatingSystem.messaging.azure.post import TAKEN_MAX, Post, Taken
+from AgentOperatingSystem.messaging.azure.publications import Publications
 from AgentOperatingSystem.messaging.embedded import PUBLICATIONS
 from AgentOperatingSystem.messaging.mailboxes import Mailboxes
 from AgentOperatingSystem.messaging.ports import Turn
@@ -34,7 +33,6 @@ HELD_BACK_MAX: Final = 10_000
 IN_HAND_MAX: Final = 256
 """With so many in hand, a host takes no more of what others have sent."""
 PUTS_AT_ONCE: Final = 32
-_KEPT_PUBLICATIONS: Final = 10_000
 _CLAIM_SECONDS_MIN: Final = 30 * 86_400.0
 _log = logging.getLogger(__name__)
 
@@ -70,8 +68,7 @@ class StorageQueueBus:
         self._held = Holdings()
         self._sending: set[str] = set()
         self._puts = asyncio.Semaphore(PUTS_AT_ONCE)
-        self._publications: deque[tuple[int, Event]] = deque(maxlen=_KEPT_PUBLICATIONS)
-        self._last_publication = 0
+        self._publications = Publications(clock)
         self._alarm: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._taking = False
@@ -139,7 +136,9 @@ class StorageQueueBus:
         held = self._held.get(message_id)
         if held is not None:
             return held.crashes
-        return max((each.crashes for each in self._suspects() if is_of(message_id, _partition(each))), default=0)
+        return max(
+            (each.crashes for each in self._held.all() if each.crashes and each.is_bell_of(message_id)), default=0
+        )
 
     def ended(self, message_id: str) -> None:
         """Nothing was noted: a letter that came back is marked before its turn."""
@@ -189,11 +188,10 @@ class StorageQueueBus:
 
     async def publications(self, tenant: str, after: int, limit: int = 100) -> list[tuple[int, Event]]:
         """Publications of a tenant that this host has sent, behind number `after`."""
-        found = [each for each in self._publications if each[0] > after and each[1].tenant == tenant]
-        return found[:limit]
+        return self._publications.behind(tenant, after, limit)
 
     async def last_publication(self) -> int:
-        return self._last_publication
+        return self._publications.last
 
     async def prune(self, before: float, limit: int = 10_000) -> None:
         """Deletes bodies of large messages that have not been held back or sent since `before`, and for a month."""
@@ -206,7 +204,8 @@ class StorageQueueBus:
         load: dict[str, Message] = {}
         for message in messages:
             if message.kind is Kind.PUBLICATION and message.event is not None:
-                self._publish(message.event)
+                self._publications.add(message.event)
+                self.watchers.notify(PUBLICATIONS)
                 copies = [event_message(copy) for copy in self._copies(message.event)]
             else:
                 copies = [message]
@@ -214,12 +213,6 @@ class StorageQueueBus:
                 if self._held.get(each.id) is None and each.id not in self._sending:
                     load.setdefault(each.id, each)
         return list(load.values())
-
-    def _publish(self, event: Event) -> None:
-        """Numbers go on where those of the process before this one ended."""
-        self._last_publication = max(self._last_publication + 1, int(self._clock.now() * 1e6))
-        self._publications.append((self._last_publication, event))
-        self.watchers.notify(PUBLICATIONS)
 
     async def _put_all(self, load: Sequence[Message]) -> list[Held]:
         """One agent's messages one after the other, so that their first arrival is their order."""
@@ -283,7 +276,7 @@ class StorageQueueBus:
     async def _arm_again(self, held: Held) -> None:
         """A queue holds back for a week at most."""
         hidden = self._hidden_seconds(held.message, watched=True)
-        await self._renew(held, hidden, _unspent(held))
+        await self._renew(held, hidden, held.unspent())
         if held.lost:
             self._held.forget([held.message.id])
         else:
@@ -312,7 +305,7 @@ class StorageQueueBus:
         async with held.lock, self._puts:
             if not held.lost:
                 hidden = self._hidden_seconds(held.message, watched=False)
-                await self._post.hold(held.posted, hidden, _unspent(held))
+                await self._post.hold(held.posted, hidden, held.unspent())
 
     def _again(self, turn: Turn) -> None:
         if self._mail.holds(turn):
@@ -330,9 +323,6 @@ class StorageQueueBus:
         letter = Letter(message=first.message, crashes=first.crashes + 1)
         await self._renew(first, self._visibility, letter)
         return self._mail.alone(turn)
-
-    def _suspects(self) -> Iterable[Held]:
-        return [each for each in self._held.all() if each.crashes and each.message.event is None]
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
@@ -368,7 +358,7 @@ class StorageQueueBus:
         elif message.due > now:
             hidden = self._hidden_seconds(message, watched=True)
             held = Held(message, taken.posted, until, taken.letter.crashes, taken.seen)
-            await self._renew(held, hidden, _unspent(held))
+            await self._renew(held, hidden, held.unspent())
             self._adopt(held)
         else:
             deliveries = max(1, taken.seen - taken.letter.known)
@@ -385,16 +375,6 @@ class StorageQueueBus:
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _unspent(held: Held) -> Letter:
-    """The letter of one that no host has died with since it was taken."""
-    return Letter(message=held.message, crashes=held.crashes, known=held.seen)
-
-
-def _partition(held: Held) -> str:
-    assert held.message.agent is not None
-    return held.message.agent.partition
 
 
 async def _together(works: Iterable[Awaitable[None]]) -> None:

@@ -11,6 +11,8 @@ from heapq import heappop, heappush
 from itertools import count
 
 from AgentOperatingSystem.events import Message
+from AgentOperatingSystem.ids import is_of
+from AgentOperatingSystem.messaging.azure.letters import Letter
 from AgentOperatingSystem.messaging.azure.post import Posted
 
 
@@ -32,6 +34,15 @@ class Held:
     """Somebody else may have it by now."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """A letter is changed by one task at a time, because every change needs the receipt of the last."""
+
+    def unspent(self) -> Letter:
+        """The letter of one that no host has died with since it was taken."""
+        return Letter(message=self.message, crashes=self.crashes, known=self.seen)
+
+    def is_bell_of(self, message_id: str) -> bool:
+        """Whether it wakes the agent to which this message belongs."""
+        agent = self.message.agent
+        return self.message.event is None and agent is not None and is_of(message_id, agent.partition)
 
 
 class Holdings:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
+from azure.core.exceptions import ClientAuthenticationError
 from azure.core.rest import HttpRequest
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
@@ -71,6 +72,8 @@ class Table:
         body = await response.read()
         if response.status_code != _ACCEPTED:
             code, text = complaint(body)
+            if response.status_code in (401, 403):
+                raise ClientAuthenticationError(message=f"{text} ({code})", response=response)
             raise judged(what, response.status_code, code, f"{text} ({code})", asked_seconds(response.headers))
         parts = answered(body)
         for part in parts:
