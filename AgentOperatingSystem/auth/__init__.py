@@ -12,4 +12,5 @@ principals        who a caller is
 tokens_file       bearer tokens with names, hashed
 easy_auth         the headers of App Service authentication
 opening           all of it, as a configuration wants it
+checking          can every secret be had?
 """

@@ -55,7 +55,7 @@ class SecretKeeper:
             return
         # The file's own key may lie in a vault: what is not in the file is read first.
         for group in (self._names(in_file=False), self._names(in_file=True)):
-            outcomes = await asyncio.gather(*(self._read(name) for name in group), return_exceptions=True)
+            outcomes = await asyncio.gather(*(self.read(name) for name in group), return_exceptions=True)
             for name, outcome in zip(group, outcomes, strict=True):
                 if isinstance(outcome, Unavailable):
                     _log.warning("%s: %s; trying again", name, outcome)
@@ -77,7 +77,7 @@ class SecretKeeper:
                 continue
             before = secret.trouble
             try:
-                await self._read(name)
+                await self.read(name)
             except (ConfigurationError, Unavailable) as error:
                 if secret.trouble != before:  # once, not at every refresh
                     _log.warning("%s: %s; the value that was read last stays in use", name, error)
@@ -93,13 +93,14 @@ class SecretKeeper:
             if not is_due or (secret.is_known and secret.reference.version):
                 return
             try:
-                await self._read(name)
+                await self.read(name)
             except (ConfigurationError, Unavailable) as error:
                 _log.warning("%s: %s; the value that was read last stays in use", name, error)
 
-    # --- inside -----------------------------------------------------------------------------------------------
-
-    async def _read(self, name: str) -> None:
+    async def read(self, name: str) -> None:
+        """Reads one secret. Raises `ConfigurationError` where it is absent, refused or of the wrong shape;
+        `Unavailable`.
+        """
         secret = self._secrets[name]
         self._asked[name] = self._clock.now()
         try:
@@ -118,6 +119,8 @@ class SecretKeeper:
         metrics.increment("secrets.read", outcome="changed" if is_new and was_known else "read")
         if is_new and was_known:
             _log.info("%s: there is a new value at %s; it is in use from now on", name, secret.text)
+
+    # --- inside -----------------------------------------------------------------------------------------------
 
     def _names(self, in_file: bool) -> list[str]:
         return [name for name, secret in self._secrets.items() if (secret.reference.where == "secretsfile") is in_file]

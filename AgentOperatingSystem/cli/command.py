@@ -119,9 +119,11 @@ def _reported(debug: bool) -> Iterator[None]:
 
 
 def _fail(message: str, code: int, debug: bool) -> None:
+    from AgentOperatingSystem.observability.redaction import redact  # only where something went wrong
+
     if debug:
-        traceback.print_exc(file=sys.stderr)
-    note(message)
+        sys.stderr.write(redact(traceback.format_exc()))
+    note(redact(message))
     raise typer.Exit(code)
 
 

@@ -36,7 +36,7 @@ class System:
         self.settings = settings
         self.app = app
         self.url = settings.url or local_url(settings)
-        self.token = settings.token or self._local_token()
+        self.token = token_of(settings.token) or self._local_token()
         self._connection = connect(self.url, self.token)
 
     def get(self, place: Place, *, timeout_seconds: float = ANSWER_SECONDS) -> Any:
@@ -115,6 +115,21 @@ def connect(url: str, token: str | None) -> Connection:
     from AgentOperatingSystem.cli.client import Client  # 0.1 s, which the help of a command need not wait for
 
     return Client(url, token)
+
+
+def token_of(text: str | None) -> str | None:
+    """A token as it is configured; one that lies elsewhere is read there.
+
+    Raises `ConfigurationError`, `Unavailable`.
+    """
+    if text is None or not text.startswith(("@Microsoft.", "keyvault://", "secretsfile://", "env://")):
+        return text
+    import asyncio
+
+    from AgentOperatingSystem.auth.checking import value_of
+    from AgentOperatingSystem.config import AOSConfig
+
+    return asyncio.run(value_of(AOSConfig(token=text), "token"))
 
 
 def local_url(settings: ClientSettings) -> str:

@@ -13,7 +13,7 @@ from AgentOperatingSystem.config.layers import some_layers
 
 _PLAIN = {
     "url": re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?"),
-    "token": re.compile(r"[!-~]{8,}"),
+    "token": re.compile(r"(?!@Microsoft|[a-z]+://)[!-~]{8,}"),  # no reference to a secret elsewhere
     "host": re.compile(r"[A-Za-z0-9.-]+"),
     "port": re.compile(r"[0-9]{1,4}"),
     "data_dir": re.compile(r"\S(.*\S)?"),
@@ -21,7 +21,10 @@ _PLAIN = {
 
 
 class ClientSettings(NamedTuple):
-    """Where a system listens, how to be let in, and where its files lie on this machine."""
+    """Where a system listens, how to be let in, and where its files lie on this machine.
+
+    A token that lies elsewhere is named here by its reference.
+    """
 
     url: str | None
     token: str | None
@@ -54,8 +57,11 @@ def _settings(texts: dict[str, str]) -> ClientSettings:
 
 
 def _judged(values: dict[str, object]) -> ClientSettings:
-    from AgentOperatingSystem.config.settings import AOSConfig  # 0.3 s; only where something looks odd
+    from AgentOperatingSystem.config.references import LiveSecret  # 0.3 s; only where something looks odd
+    from AgentOperatingSystem.config.settings import AOSConfig
 
     config = AOSConfig(**values)
-    token = config.token.get_secret_value() if config.token else None
+    token = config.token.text if isinstance(config.token, LiveSecret) else None
+    if config.token is not None and token is None:
+        token = config.token.get_secret_value()
     return ClientSettings(config.url, token, config.host, config.port, config.data_dir)
