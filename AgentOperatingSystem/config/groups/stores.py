@@ -34,6 +34,21 @@ class StoreSettings(BaseSettings):
     servicebus_fully_qualified_namespace: kinds.Namespace | None = Field(
         None, description="The Azure Service Bus namespace that carries messages, with the host's managed identity."
     )
+    storage_table: kinds.TableName = Field(
+        "aos", description="The table that keeps agents; the names of the blob containers beside it begin with it."
+    )
+    storage_queue: kinds.QueueName = Field(
+        "aos-mailbox", description="The storage queue that carries messages, where Service Bus does not."
+    )
+    servicebus_queue: kinds.EntityName = Field(
+        "aos-mailbox", description="The session queue that carries messages to agents."
+    )
+    servicebus_topic: kinds.EntityName = Field(
+        "aos-events", description="The topic that publications go to, and that others may publish to."
+    )
+    servicebus_router_subscription: kinds.EntityName = Field(
+        "aos-router", description="The subscription of that topic by which publications reach the agents."
+    )
     database_url: kinds.DatabaseUrl | None = Field(
         None,
         description="Secret. The PostgreSQL database that keeps state and carries messages, as postgresql://…; several "

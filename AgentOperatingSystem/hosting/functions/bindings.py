@@ -47,9 +47,9 @@ def bindings(config: AOSConfig | None = None) -> Bindings:
     return Bindings(
         bus=bus,
         connection=connection_of(config, bus),
-        queue="aos-mailbox",
-        topic="aos-events",
-        subscription="aos-router",
+        queue=config.storage_queue if bus == STORAGE_QUEUE else config.servicebus_queue,
+        topic=config.servicebus_topic,
+        subscription=config.servicebus_router_subscription,
         pulse_schedule=config.functions_pulse_schedule,
         has_event_grid=config.functions_event_grid,
     )
