@@ -24,7 +24,7 @@ from urllib.request import urlopen
 from tests.docs.markdown import ROOT, Block
 
 LANGUAGES = ("bash", "console", "sh", "shell")
-NOT_RUN = ("make", "pip ", "git ")
+NOT_RUN = ("make", "pip ", "git ", "az ", "azd ")
 """What changes the machine, or has a test of its own: only checked for what it names."""
 INSTALLED = "pip install . && "
 """What is done already where these tests run."""

@@ -23,7 +23,6 @@ from AgentOperatingSystem.storage.azure.calls import Calls
 from AgentOperatingSystem.storage.azure.rekeying import rekey, signature_in
 from AgentOperatingSystem.storage.azure.transport import Transport
 
-QUEUE: Final = "aos-mailbox"
 CLAIMS: Final = "-claims"
 """Behind the queue's name: the container of bodies that are too large for it."""
 Copies = Callable[[Event], Sequence[Event]]
@@ -43,12 +42,12 @@ async def opened(
     """
     secret = config.storage_connection_string
     calls = Calls(clock, renew=partial(again, secret)) if secret is not None else Calls(clock)
-    post = await posted(config, calls, credential=credential)
+    post = await posted(config, calls, config.storage_queue, credential)
     limits = {"turn_events_max": config.turn_events_max, "pending_max": config.max_pending_events}
     return bus_type(post, clock, copies, **limits)
 
 
-async def posted(config: AOSConfig, calls: Calls, queue: str = QUEUE, credential: Any = None) -> Post:
+async def posted(config: AOSConfig, calls: Calls, queue: str, credential: Any = None) -> Post:
     """The queue of the configured account, and the container beside it. Raises as `opened`."""
     stack = AsyncExitStack()
     try:

@@ -54,11 +54,12 @@ async def opened(config: AOSConfig, clock: Clock, credential: Any = None) -> Ope
         ) from None
     if config.storage_connection_string is not None:
         secret = config.storage_connection_string
-        account = Account.by_connection_string(secret.get_secret_value(), Calls(clock, renew=partial(again, secret)))
+        calls = Calls(clock, renew=partial(again, secret))
+        account = Account.by_connection_string(secret.get_secret_value(), calls, config.storage_table)
         if isinstance(secret, LiveSecret):
             secret.heard.append(account.rekey)
     elif config.storage_account_url is not None and credential is not None:
-        account = Account.by_identity(config.storage_account_url, Calls(clock), credential)
+        account = Account.by_identity(config.storage_account_url, Calls(clock), credential, config.storage_table)
     else:
         raise ConfigurationError("no storage account: set storage_connection_string or storage_account_url")
     try:
