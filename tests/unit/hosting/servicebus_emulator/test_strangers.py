@@ -66,7 +66,11 @@ RECORDS: st.SearchStrategy[Any] = st.one_of(
 
 def client() -> Connection:
     world = World(lambda: 1_000_000, Nothing(), Limits())
-    peer = Peer(Namespace(NamespaceSettings(queues=QUEUES), world), world, Gatekeeper(Keyring((), lambda path: (), lambda: 1000.0), lambda path: True))
+    peer = Peer(
+        Namespace(NamespaceSettings(queues=QUEUES), world),
+        world,
+        Gatekeeper(Keyring((), lambda path: (), lambda: 1000.0), lambda path: True),
+    )
     connection = Connection(lambda _, link: peer.attached(link))
     connection.feed(AMQP_HEADER + frame(Open("c")) + frame(Begin(None, 0, 100, 100)))
     for handle, address in enumerate(("q", "q", "q/$management", "q/$management")):
