@@ -50,8 +50,8 @@ def complained(flow: Flow, error: RateLimited | ModelUnavailable, cuts: int, now
 
 
 def expected_seconds(flow: Flow, waiting: int, per_second: float | None, now: float) -> float:
-    """How long whoever comes behind so many will have to wait."""
-    served = max(waiting + 1 - flow.at_once, 0.0) * flow.answer_seconds / flow.at_once
+    """How long whoever comes behind so many will have to wait, once the endpoint serves as many as it is said to."""
+    served = max(waiting + 1 - flow.at_once_max, 0) * flow.answer_seconds / flow.at_once_max
     return max(flow.held_until - now, 0.0) + max(served, waiting / per_second if per_second else 0.0)
 
 

@@ -104,13 +104,13 @@ class Models:
         if not own_name:
             raise UnknownModel(f"model {name!r} names a provider alone; write {provider}/<model>")
         if provider == SCRIPTED:
-            return wrapped(ScriptedModel(read_script(Path(own_name)), model=own_name), self._wraps())
+            return wrapped(ScriptedModel(read_script(Path(own_name)), model=own_name), self.wraps())
         if provider == AZURE_ML:
             reached = self.azure_ml.reach(own_name)
-            return wrapped(reached.provider, self._wraps(reached.gate, coalesce=reached.coalesce))
+            return wrapped(reached.provider, self.wraps(reached.gate, coalesce=reached.coalesce))
         from AgentOperatingSystem.ml import remote  # loads the HTTP client
 
-        return wrapped(remote.build(provider, own_name, self._config, self._tokens), self._wraps())
+        return wrapped(remote.build(provider, own_name, self._config, self._tokens), self.wraps())
 
     @cached_property
     def azure_ml(self) -> "Endpoints":
@@ -119,7 +119,7 @@ class Models:
 
         return Endpoints(self._config, self._clock, self._ml_tokens, self._credential)
 
-    def _wraps(self, gate: Gate | None = None, *, coalesce: bool = False) -> list[Wrap]:
+    def wraps(self, gate: Gate | None = None, *, coalesce: bool = False) -> list[Wrap]:
         """What goes around every model, the innermost first; an endpoint with a gate is entered by it alone."""
         config, clock = self._config, self._clock
         wraps: list[Wrap] = [

@@ -12,23 +12,34 @@ from AgentOperatingSystem.ml.registry import Models
 
 if TYPE_CHECKING:
     from AgentOperatingSystem.ml.azure_ml_jobs import AzureMLJobs
+    from AgentOperatingSystem.ml.tokens import TokenSource
 
 
 class RunningModels:
     """The models of one system; the first question makes the registry."""
 
-    def __init__(self, config: AOSConfig, clock: Clock | None = None, credential: Any = None) -> None:
-        """`credential` proves to Azure who the host is; none means what azure-identity finds."""
+    def __init__(
+        self,
+        config: AOSConfig,
+        clock: Clock | None = None,
+        credential: Any = None,
+        *,
+        tokens: "TokenSource | None" = None,
+    ) -> None:
+        """`credential` proves to Azure who the host is; none means what azure-identity finds. `tokens` takes its place
+        for endpoints and jobs of Azure Machine Learning.
+        """
         self._config = config
         self._clock = clock
         self._credential = credential
+        self._tokens = tokens
         self._models: Models | None = None
         self._jobs: AzureMLJobs | None = None
 
     def get(self, name: str = "") -> ModelProvider:
         """The model of this name, or the configured one. Raises as `Models.get` does."""
         if self._models is None:
-            self._models = Models(self._config, clock=self._clock, credential=self._credential)
+            self._models = Models(self._config, clock=self._clock, credential=self._credential, ml_tokens=self._tokens)
         return self._models.get(name)
 
     @property
@@ -37,7 +48,7 @@ class RunningModels:
         if self._jobs is None:
             from AgentOperatingSystem.ml.azure_ml_jobs import AzureMLJobs  # loads the HTTP client
 
-            self._jobs = AzureMLJobs(self._config, self._clock, credential=self._credential)
+            self._jobs = AzureMLJobs(self._config, self._clock, self._tokens, self._credential)
         return self._jobs
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ scoring script at `/score`, and Resource Manager's routes of jobs everywhere els
 
 import asyncio
 import json
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,10 +45,13 @@ class Service:
     plan: deque[str] = field(default_factory=deque)
     """What becomes of the next calls: `503`, `429`, `408`, `424`, `cut`, `hang`, or `ok`."""
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    job_seconds: float | None = None
+    """After this time a job ends well; None means when somebody says so."""
     refused: set[str] = field(default_factory=set)
     """Commands of jobs that it does not take."""
     puts: Counter[str] = field(default_factory=Counter)
     """How often each job was submitted."""
+    begun: dict[str, float] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     answered: int = 0
     busy: int = 0
@@ -199,6 +203,7 @@ def _job(service: Service, asked: Asked) -> tuple[int, Any]:
         return 400, {"error": {"code": "UserError", "message": "this job cannot be"}}
     if asked.method == "PUT":
         service.puts[name] += 1
+        service.begun.setdefault(name, time.monotonic())
         new = name not in service.jobs
         job = service.jobs.setdefault(name, {"name": name, "properties": {**asked.body["properties"]}})
         job["properties"].setdefault("status", "Running")
@@ -208,6 +213,8 @@ def _job(service: Service, asked: Asked) -> tuple[int, Any]:
     if verb == "cancel":
         service.end(name, "Canceled")
         return 202, None
+    if service.job_seconds is not None and time.monotonic() - service.begun[name] > service.job_seconds:
+        service.end(name)
     return 200, service.jobs[name]
 
 
