@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from AgentOperatingSystem.testing.crashes import CrashRun, crash_at_every_step, crash_at_step
     from AgentOperatingSystem.testing.memory_system import MemorySystem
     from AgentOperatingSystem.testing.replays import replay_fixture
+    from AgentOperatingSystem.testing.service_bus import ServiceBusOfATest, local_service_bus
 
 _HOME = {
     "CrashRun": "testing.crashes",
@@ -23,9 +24,11 @@ _HOME = {
     "MemorySystem": "testing.memory_system",
     "Replayed": "orchestration.replaying",
     "ScriptedModel": "ml.scripted",
+    "ServiceBusOfATest": "testing.service_bus",
     "ToolCall": "ml.messages",
     "crash_at_every_step": "testing.crashes",
     "crash_at_step": "testing.crashes",
+    "local_service_bus": "testing.service_bus",
     "replay_fixture": "testing.replays",
     "run_virtual": "proof.simulator.virtual_loop",
 }
@@ -35,9 +38,11 @@ __all__ = [
     "MemorySystem",
     "Replayed",
     "ScriptedModel",
+    "ServiceBusOfATest",
     "ToolCall",
     "crash_at_every_step",
     "crash_at_step",
+    "local_service_bus",
     "replay_fixture",
     "run_virtual",
 ]

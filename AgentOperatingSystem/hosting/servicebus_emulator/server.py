@@ -21,7 +21,12 @@ from AgentOperatingSystem.hosting.servicebus_emulator.broker.namespace import Na
 from AgentOperatingSystem.hosting.servicebus_emulator.broker.records import Nothing, World
 from AgentOperatingSystem.hosting.servicebus_emulator.front.peer import Peer
 from AgentOperatingSystem.hosting.servicebus_emulator.front.tokens import Gatekeeper, Keyring
-from AgentOperatingSystem.hosting.servicebus_emulator.settings import AccessKey, NamespaceSettings
+from AgentOperatingSystem.hosting.servicebus_emulator.settings import (
+    AccessKey,
+    NamespaceSettings,
+    QueueSettings,
+    TopicSettings,
+)
 from AgentOperatingSystem.hosting.servicebus_emulator.sockets import Client, Listener
 from AgentOperatingSystem.hosting.servicebus_emulator.store import Store
 
@@ -137,6 +142,14 @@ class LocalServiceBus:
         await asyncio.sleep(0)
         if self._store is not None:
             self._store.close()
+
+    def declare(self, *entities: QueueSettings | TopicSettings) -> None:
+        """Queues and topics beside those of the settings, not kept over restarts. Raises `ServiceBusRefusal`."""
+        for each in entities:
+            if isinstance(each, QueueSettings):
+                self._namespace.add_queue(each)
+            else:
+                self._namespace.add_topic(each)
 
     async def failed(self) -> None:
         """Waits for ever, or raises what ended the rounds: a disk that cannot be written to ends the broker."""
