@@ -9,6 +9,7 @@ scoring script at `/score`, and Resource Manager's routes of jobs everywhere els
 
 import asyncio
 import json
+import re
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
@@ -180,7 +181,7 @@ def _completion(body: dict[str, Any]) -> dict[str, Any]:
 async def _stream(service: Service, body: dict[str, Any], writer: asyncio.StreamWriter, *, cut: bool) -> None:
     whole = _completion(body)
     choice = whole["choices"][0]
-    words = [f"{word} " for word in (choice["message"]["content"] or "").split()]
+    words = re.findall(r"\S+\s*", choice["message"]["content"] or "")
     writer.write(b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
     for word in words[: len(words) // 2] if cut else words:
         _event(writer, {"choices": [{"delta": {"content": word}}]})

@@ -9,9 +9,10 @@ import pytest
 from AgentOperatingSystem import AgentOperatingSystem
 from AgentOperatingSystem.agents import PurposeDrivenAgent
 from AgentOperatingSystem.agents.purpose_driven_agent import Verdict
-from AgentOperatingSystem.errors import ConfigurationError, RateLimited
+from AgentOperatingSystem.errors import ConfigurationError, RateLimited, UnsupportedRequest
+from AgentOperatingSystem.ml.canonical import request_hash
 from AgentOperatingSystem.ml.messages import ToolCall
-from AgentOperatingSystem.ml.records import ModelRequest, ModelResponse
+from AgentOperatingSystem.ml.records import Capabilities, ModelRequest, ModelResponse
 from AgentOperatingSystem.ml.scripted import Answer, ScriptedModel
 from tests.unit.agents.minds import system, tell
 
@@ -147,3 +148,32 @@ async def test_a_judge_that_is_busy_is_asked_again_and_one_decision_is_kept(tmp_
 def test_a_purpose_is_needed() -> None:
     with pytest.raises(ConfigurationError, match="purpose="):
         PurposeDrivenAgent(agent_id="ceo")
+
+
+async def test_every_call_asks_for_its_adapter_where_the_model_serves_adapters() -> None:
+    model = ScriptedModel(["Yes.", verdict(True, "Fine.")])
+    agent = cfo(model)
+    await agent.think("Well?")
+    await agent.judge("Yes.")
+    assert [request.adapter for request in model.requests] == ["cfo-lora", "cfo-lora"]
+    assert agent.adapter_in_use() == "cfo-lora"
+
+
+async def test_a_model_without_adapters_answers_as_it_is_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    model = ScriptedModel(["Yes.", verdict(True, "Fine.")], capabilities=Capabilities())
+    agent = cfo(model)
+    await agent.think("Well?")
+    await agent.judge("Yes.")
+    assert [request.adapter for request in model.requests] == ["", ""]
+    assert agent.adapter_in_use() == ""
+    assert [record.getMessage() for record in caplog.records] == [
+        "cfo: its adapter 'cfo-lora' is not used: scripted/script serves no adapters; azureml/..., vllm/... and "
+        "compatible/... do (docs/gpu.md)"
+    ]
+
+
+async def test_an_adapter_makes_it_another_step() -> None:
+    question = ModelRequest.ask("Well?")
+    assert request_hash(question) != request_hash(msgspec.structs.replace(question, adapter="cfo-lora"))
+    with pytest.raises(UnsupportedRequest, match="adapters \\(adapter 'cfo-lora'\\)"):
+        await ScriptedModel([], capabilities=Capabilities()).complete(ModelRequest.ask("?", adapter="cfo-lora"))

@@ -71,7 +71,7 @@ async def test_an_adapter_takes_the_models_place_and_a_deployment_is_named(tmp_p
 async def test_it_streams_and_calls_tools(service: Service) -> None:
     system = models(service)
     deltas = [delta async for delta in system.get("azureml/llama").stream(HELLO)]
-    assert [delta.text for delta in deltas if delta.text] == ["llama: ", "Hello! "]
+    assert [delta.text for delta in deltas if delta.text] == ["llama: ", "Hello!"]
     assert deltas[-1].response is not None
     assert deltas[-1].response.usage.output_tokens == 5
     with_tool = ModelRequest.ask("Look!", tools=(ToolSpec(name="look"),))
