@@ -48,7 +48,7 @@ def bench(
         typer.Option(
             "--only",
             metavar="NAMES",
-            help="Loads: many,hot,single,sleeping,team,teams,steps,runaways,import [all]; or retrieval.",
+            help="Loads: many,hot,single,sleeping,team,teams,steps,runaways,import [all]; or retrieval, or inference.",
         ),
     ] = "",
     contestants: Annotated[str, typer.Option("--contestants", metavar="NAMES", help="Who takes part [all].")] = "",
@@ -61,20 +61,36 @@ def bench(
     folder: Annotated[
         Path | None, typer.Option("--folder", metavar="DIR", help="Where the files lie, on a real disk.")
     ] = None,
+    store: Annotated[
+        str, typer.Option("--store", metavar="NAME", help="What keeps state: embedded or azurite.")
+    ] = "embedded",
 ) -> None:
     """Measure this system on this machine, beside the disk's own limit and others that do the same work.
 
-    `--only retrieval` measures how well the knowledge base finds, in a checkout.
+    `--store azurite` measures many, hot and single on tables, beside the vendor's SDK alone, on the storage account
+    that is configured, or on an emulator that it starts.
+
+    `--only retrieval` measures how well the knowledge base finds, in a checkout; `--only inference`, in virtual time, a
+    thousand agents at a GPU endpoint that serves eight at once.
     """
     if _names(only) == ("retrieval",):
         _bench_retrieval(out)
+        return
+    if _names(only) == ("inference",):
+        _bench_inference(out)
         return
     from AgentOperatingSystem.proof.bench.rounds import Plan, benchmark
     from AgentOperatingSystem.proof.bench.table import tables
 
     numbers = {"events": events, "seconds_max": seconds, "rounds": rounds, "sleepers": sleepers, "folder": folder}
     chosen: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
-    report = benchmark(Plan(only=_names(only), contestants=_names(contestants), **chosen), note)
+    plan = Plan(only=_names(only), contestants=_names(contestants), **chosen)
+    if _store(store) == "azurite":
+        from AgentOperatingSystem.proof.bench.on_azurite import benchmark_azurite
+
+        report = benchmark_azurite(plan, note)
+    else:
+        report = benchmark(plan, note)
     if out.as_json:
         out.show(report)
         return
@@ -100,6 +116,18 @@ def _bench_retrieval(out: Output) -> None:
     Console().print(retrieval.table(report))
 
 
+def _bench_inference(out: Output) -> None:
+    from AgentOperatingSystem.proof.gpu import crowd
+
+    report = crowd.measure()
+    if out.as_json:
+        out.show(report)
+        return
+    from rich.console import Console
+
+    Console().print(crowd.table(report))
+
+
 @command(app, "faults", CARE)
 def faults(
     out: Output,
@@ -111,6 +139,9 @@ def faults(
     refunds: Annotated[
         int, typer.Option("--refunds", min=0, help="Real kills of a team that gives money back (needs AutoGen).")
     ] = 0,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=0, help="Real kills of a host that waits for GPU jobs, each submitted once.")
+    ] = 0,
     plain: Annotated[
         bool, typer.Option("--plain", help="With --refunds: the same kills on AutoGen alone, for comparison.")
     ] = False,
@@ -118,15 +149,15 @@ def faults(
 ) -> None:
     """Break things on purpose, and count what is lost, applied twice or left behind; exit code 1 where anything is.
 
-    With --kill or --refunds alone, nothing is simulated.
+    With --kill, --refunds or --jobs alone, nothing is simulated.
     """
     from AgentOperatingSystem.cli.faults import break_things, is_broken
 
     if seeds is None:
-        seeds = 0 if kill or refunds else WORLDS
-    if not seeds and not kill and not refunds:
-        raise InvalidInput("nothing to do: give --seeds, --kill, --refunds, or none of them")
-    report = break_things(seeds, kill, refunds, first, plain=plain)
+        seeds = 0 if kill or refunds or jobs else WORLDS
+    if not seeds and not kill and not refunds and not jobs:
+        raise InvalidInput("nothing to do: give --seeds, --kill, --refunds, --jobs, or none of them")
+    report = break_things(seeds, kill, refunds, first, jobs=jobs, plain=plain)
     compared = report.get("plain_autogen")
     figures = {name: value for name, value in report.items() if name not in ("by_kind", "failures", "plain_autogen")}
     out.show(
@@ -155,6 +186,12 @@ def version(out: Output) -> None:
         "executable": sys.executable,
     }
     out.show(found, f"aos {__version__} (Python {found['python']}, SQLite {found['sqlite']}, {found['platform']})")
+
+
+def _store(name: str) -> str:
+    if name not in ("embedded", "azurite"):
+        raise InvalidInput(f"no store {name!r} to check here; there are embedded and azurite")
+    return name
 
 
 def _names(text: str) -> tuple[str, ...]:

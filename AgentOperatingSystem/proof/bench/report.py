@@ -73,7 +73,14 @@ def summary(figures: Runs) -> dict[str, Any]:
         "events": sum(run["events"] for run in figures),
         "rounds": len(figures),
         "spread": {name: [rounded(min(known)), rounded(max(known))] for name, known in values.items() if known},
+        **{f"{name}_per_event": rounded(count) for name, count in counted_per_event(figures).items()},
     }
+
+
+def counted_per_event(figures: Runs) -> dict[str, float]:
+    """What a contestant counted itself beside fsyncs, such as requests to a service: medians over the rounds."""
+    names = figures[0].get("counted", {})
+    return {name: median([run["counted"][name] / run["events"] for run in figures]) for name in names}
 
 
 def fsyncs_per_event(figures: Runs, traced: float | None) -> dict[str, Any]:

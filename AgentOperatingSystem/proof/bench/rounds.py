@@ -9,7 +9,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,10 @@ class Plan:
     """Where the contestants' files lie while they run. Memory disks make fsyncs free, so a real disk belongs here."""
     entries: Sequence[Entry] = BUILT_IN
     """Everyone who may be named."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What the contestants' processes find in their environment beside what is there."""
+    traced: bool = True
+    """Whether system calls are counted too, in a run of their own."""
 
     def check(self) -> None:
         """Raises InvalidInput for a number that makes no sense."""
@@ -79,7 +83,7 @@ def _round(
     for scenario, entry in pairs:
         progress(f"{title}: {scenario.name} · {entry.name}")
         with _folder(plan) as folder:
-            figures = _child(entry, _order(plan, entry, scenario, plan.events, folder))
+            figures = _child(entry, _order(plan, entry, scenario, plan.events, folder), plan.environment)
         yield report.Run(scenario=scenario.name, contestant=entry.name, figures=figures)
 
 
@@ -87,7 +91,7 @@ def _fsyncs(
     plan: Plan, pairs: Sequence[tuple[Scenario, Entry]], progress: Callable[[str], None]
 ) -> Mapping[tuple[str, str], float]:
     """Fsyncs per event by scenario and contestant, from one traced run each; empty where nothing may be traced."""
-    if not fsyncs.can_trace():
+    if not plan.traced or not fsyncs.can_trace():
         return {}
     found = {}
     for scenario, entry in pairs:
@@ -103,7 +107,7 @@ def _traced(plan: Plan, scenario: Scenario, entry: Entry) -> float:
         trace = Path(folder).with_suffix(".trace")
         try:
             order = _order(plan, entry, scenario, min(plan.events, TRACED_EVENTS_MAX), folder)
-            figures = _child(entry, order, fsyncs.tracing(trace))
+            figures = _child(entry, order, plan.environment, fsyncs.tracing(trace))
             return fsyncs.counted(trace.read_text(errors="replace")) / int(figures["events"])
         finally:
             trace.unlink(missing_ok=True)
@@ -118,12 +122,14 @@ def _order(plan: Plan, entry: Entry, scenario: Scenario, events: int, folder: st
     return Order(factory=entry.factory, scenario=scenario, events=events, seconds_max=plan.seconds_max, folder=folder)
 
 
-def _child(entry: Entry, order: Order, prefix: Sequence[str] = ()) -> dict[str, Any]:
+def _child(entry: Entry, order: Order, environment: Mapping[str, str], prefix: Sequence[str] = ()) -> dict[str, Any]:
     """Runs the order in a new process and returns its figures."""
     command = [*prefix, entry.python, "-m", "AgentOperatingSystem.proof.bench.child", order.to_json()]
     title = f"{entry.name} in {order.scenario.name}"
     try:
-        done = subprocess.run(command, capture_output=True, text=True, env=_environment(), timeout=CHILD_SECONDS_MAX)
+        done = subprocess.run(
+            command, capture_output=True, text=True, env={**_environment(), **environment}, timeout=CHILD_SECONDS_MAX
+        )
     except FileNotFoundError as error:
         raise ConfigurationError(f"{title}: {error.filename} is not there. {entry.install}".rstrip()) from error
     except subprocess.TimeoutExpired as error:

@@ -8,7 +8,7 @@ import math
 import time
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from AgentOperatingSystem.proof.bench.contestant import Contestant
@@ -35,6 +35,8 @@ class Result:
     """User and system time of all threads of the process."""
     fsyncs: float | None
     """What the contestant counted itself; None if it does not count."""
+    counted: Mapping[str, float] = field(default_factory=dict)
+    """What else it counted, such as requests."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,9 @@ def _result(before: _Reading, after: _Reading, latencies: list[float], resident:
         rss_mb=resident,
         cpu_ms_per_event=1e3 * (after.cpu - before.cpu) / count,
         fsyncs=after.counters["fsyncs"] - before.counters.get("fsyncs", 0) if counts else None,
+        counted={
+            name: total - before.counters.get(name, 0) for name, total in after.counters.items() if name != "fsyncs"
+        },
     )
 
 

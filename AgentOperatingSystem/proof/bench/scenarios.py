@@ -28,13 +28,14 @@ class Scenario:
     """Events that an agent gets before a new one takes its place; None: it lives as long as the run."""
     events_max: int | None = None
     """The measured and the warming events together stay below this."""
+    warming_min: int = 1
     warming_max: int = WARMING_MAX
     per_second: float = 0.0
     """Events come at this pace, whoever still waits for theirs; 0: each caller sends when it has its result."""
 
     def planned(self, wanted: int) -> tuple[int, int]:
         """How many events warm up and how many are measured, when `wanted` are to be measured."""
-        warming = max(self.in_flight, min(wanted // 20, self.warming_max))
+        warming = max(self.in_flight, self.warming_min, min(wanted // 20, self.warming_max))
         if self.events_max is None:
             return warming, wanted
         return warming, min(wanted, self.events_max - warming)
@@ -55,7 +56,7 @@ def scenarios(sleepers: int = MANY_SLEEPERS) -> tuple[Scenario, ...]:
     that starts and ends.
     """
     return (
-        Scenario(name="many", agents=100, in_flight=64),
+        Scenario(name="many", agents=100, in_flight=64, warming_min=100),
         Scenario(name="hot", agents=1, in_flight=64),
         Scenario(name="single", agents=1, in_flight=1),
         Scenario(

@@ -6,6 +6,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from AgentOperatingSystem.proof.bench.on_azurite import EXTRA
 from AgentOperatingSystem.proof.bench.report import OVERHEAD, Report
 
 _COLUMNS = ("events/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "fsyncs", "MiB")
@@ -14,7 +15,7 @@ _COLUMNS = ("events/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "fsyncs", "MiB")
 def tables(report: Report) -> Iterator[Table]:
     """One table for each scenario of the report, in its order, and what a step costs. CPU and fsyncs are per event."""
     for scenario, contestants in report.items():
-        if scenario not in ("ratios", "machine", OVERHEAD):
+        if scenario not in ("ratios", "machine", OVERHEAD, *EXTRA):
             yield _table(scenario, contestants, report["ratios"][scenario])
     if OVERHEAD in report:
         yield _overheads(report[OVERHEAD])

@@ -43,7 +43,7 @@ def test_every_caller_is_warm_before_anything_is_measured() -> None:
     assert planned["many"] == (200, 20_000)
     assert planned["sleeping"] == (200, 800)
     assert planned["import"] == (1, 20_000)
-    assert scenarios()[0].planned(10) == (64, 10)
+    assert scenarios()[0].planned(10) == (100, 10)
 
 
 def test_scenarios_are_chosen_by_name_in_their_own_order() -> None:
