@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from AgentOperatingSystem.proof.simulator.virtual_loop import VirtualLoop
 from tests.clocks import ManualLoop
+from tests.functions import runtime_python
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")  # Hypothesis makes up the same examples each time, so a failure can be repeated
@@ -38,3 +39,11 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
     if marker is None:
         return {"real": asyncio.new_event_loop}
     return {"virtual": partial(VirtualLoop, marker.kwargs.get("grace_seconds", 0.0))}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line of a run that could not prove everything says so."""
+    if runtime_python.cache_info().currsize and not runtime_python():
+        print(
+            "not proved here: function_app.py under Microsoft's runtime, which needs a Python 3.13 (scripts/functions)"
+        )

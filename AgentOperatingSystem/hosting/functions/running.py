@@ -4,19 +4,22 @@ outside an event.
 Made by `worker`. Each method returns when the message is to be consumed, and raises where it has to come again.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
+from AgentOperatingSystem.clock import Clock
 from AgentOperatingSystem.errors import (
     AgentTerminated,
     ConfigurationError,
     Forbidden,
     InvalidInput,
     NotFound,
+    StoreError,
 )
 from AgentOperatingSystem.hosting.functions import event_grid
 from AgentOperatingSystem.hosting.functions.web import Asgi
@@ -24,6 +27,8 @@ from AgentOperatingSystem.messaging.servicebus.bus import ServiceBusBus
 from AgentOperatingSystem.messaging.servicebus.records import Received
 
 SYSTEM = "aos."
+PATIENCE_SECONDS_MAX = 60.0
+"""Below the time for which host.json has the lock renewed."""
 _HOPELESS = (AgentTerminated, Forbidden, InvalidInput, NotFound)
 """What an event of outside can never become better of by coming again."""
 
@@ -44,17 +49,22 @@ class Running:
 
     async def deliver_session(self, messages: Sequence[Any]) -> None:
         """A turn of one agent: messages of one session."""
-        async with self.bus.pushed([received_of(each) for each in messages]) as turn:
+        received = [received_of(each) for each in messages]
+        async with _patient(self.aos.clock, received[0]), self.bus.pushed(received) as turn:
             if turn is not None:
                 await self.aos.deliver(turn)
 
     async def route(self, message: Any) -> None:
         """A publication, for its subscribers' mailboxes."""
-        await self.bus.route(received_of(message))
+        received = received_of(message)
+        async with _patient(self.aos.clock, received):
+            await self.bus.route(received)
 
     async def exhume(self, message: Any, *, publication: bool = False) -> None:
         """What the broker gave up, for its agent's quarantine."""
-        await self.bus.exhume(received_of(message), publication=publication)
+        received = received_of(message)
+        async with _patient(self.aos.clock, received):
+            await self.bus.exhume(received, publication=publication)
 
     async def deliver_letter(self, message: Any) -> None:
         """A turn of one agent: one message of a storage queue."""
@@ -79,6 +89,19 @@ class Running:
         except _HOPELESS as error:
             name = sha256(text.encode()).hexdigest()
             await self.aos.parts.bus.send([event_grid.aside(text, tenant, name, str(error))])
+
+
+@asynccontextmanager
+async def _patient(clock: Clock, received: Received) -> AsyncIterator[None]:
+    """Where store or broker cannot be reached, waits before it lets the trigger fail, the longer the more often the
+    message came: Service Bus delivers what is abandoned at once, and so an outage would use up its deliveries in
+    seconds.
+    """
+    try:
+        yield
+    except StoreError:
+        await clock.sleep(min(2.0**received.delivery_count, PATIENCE_SECONDS_MAX))
+        raise
 
 
 def received_of(message: Any) -> Received:

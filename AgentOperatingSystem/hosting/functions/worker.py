@@ -7,6 +7,7 @@ so a store that is away for a minute costs no restart. Nothing is closed at the 
 """
 
 import asyncio
+from typing import ClassVar
 
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
 from AgentOperatingSystem.config import AOSConfig, load_app
@@ -26,9 +27,22 @@ names by which it is reached are its own."""
 class Worker:
     """One per process."""
 
+    _all: ClassVar[list["Worker"]] = []
+
     def __init__(self, door: Door) -> None:
         self._door = door
         self._booting: asyncio.Task[Running] | None = None
+        self._all.append(self)
+
+    @classmethod
+    async def close_all(cls) -> None:
+        """Ends the systems of this process; for a host that shares it. Azure ends the process instead, which loses
+        nothing that is committed.
+        """
+        for worker in cls._all:
+            booting, worker._booting = worker._booting, None
+            if booting is not None and not _has_failed(booting):
+                await (await booting).aos.close()
 
     async def running(self) -> Running:
         """The system, made now where there is none yet. Raises `ConfigurationError`, `StoreUnavailable`."""

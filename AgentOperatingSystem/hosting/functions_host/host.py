@@ -98,6 +98,9 @@ class FunctionsHost:
         await asyncio.gather(*self._loops, return_exceptions=True)
         if self._running:
             await asyncio.wait(set(self._running), timeout=DRAIN_SECONDS)
+        worker: Any = sys.modules.get("AgentOperatingSystem.hosting.functions.worker")
+        if worker is not None:  # nothing was invoked otherwise
+            await worker.Worker.close_all()
 
     # --- triggers ---------------------------------------------------------------------------------------------------
 
