@@ -8,74 +8,53 @@ is lost or done twice.
 import contextlib
 import importlib.util
 import os
-import signal
 import socket
 import sys
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
 
-from AgentOperatingSystem import AOSConfig, AOSError
-from AgentOperatingSystem.api import create_app
+from AgentOperatingSystem import AOSConfig
 from AgentOperatingSystem.clock import from_iso
 from AgentOperatingSystem.errors import ConfigurationError
-from AgentOperatingSystem.hosting.local import serve
-from AgentOperatingSystem.hosting.tokens import token_of
 from AgentOperatingSystem.ml.records import OFFLINE
 from AgentOperatingSystem.ml.registry import Models
-from examples.triage_desk.github import Desk, GitHub, deliveries, triage_of, wait_until_open
+from examples.session import Session, config_of, serve_beside
+from examples.triage_desk.github import END_SECONDS, Desk, GitHub, deliveries, triage_of
 from examples.triage_desk.screen import Screen
 
 APP = Path(__file__).with_name("agents.py")
 DATA_DIR = Path(".aos/triage_desk")
 PORT = 8080
-STREAM_SECONDS = 10.0
-"""How long the last publication may take to be seen."""
 
 
-class Visit(threading.Thread):
+class Visit(Session):
     """Plays GitHub, from the first delivery to the table."""
 
     def __init__(self, config: AOSConfig, *, once: bool) -> None:
-        super().__init__(name="github", daemon=True)
-        self.desk_is_closed = threading.Event()
-        self.exit_code = 0
-        self._config = config
+        super().__init__("visit", config, ends=once)
         self._once = once
-        self._began = time.time()
-        self._url = f"http://{config.host}:{config.port}"
         self._screen = Screen()
-        self._published: Counter[str] = Counter()
         self._judged: set[tuple[str, str]] = set()
 
-    def run(self) -> None:
-        try:
-            if wait_until_open(self._url, self.desk_is_closed.is_set):
-                self._visit(GitHub(self._url, token_of(self._config).text))
-        except Exception as error:
-            if not self.desk_is_closed.is_set():
-                print(f"the visit broke off: {type(error).__name__}: {error}", file=sys.stderr)
-                self.exit_code = 1
-        if self._once:
-            signal.raise_signal(signal.SIGINT)
-
-    def _visit(self, github: GitHub) -> None:
+    def play(self, url: str, token: str) -> None:
+        """Posts everything, and shows what becomes of it."""
+        github = GitHub(url, token)
         total = len(deliveries())
         self._screen.begin(total)
         threading.Thread(target=self._watch, args=(github,), name="publications", daemon=True).start()
         before, ends = self._post_all(github)
-        if self._config.model != OFFLINE:
+        if self.config.model != OFFLINE:
             github.ask_again(github.desk())  # what was to be judged when there was no model
         desk = github.judged_desk()
         self._catch_up(desk)
         self._screen.table(desk, self._published)
         self._screen.verdicts(desk)
         self._screen.end(total, before, total - ends["done"])
-        self._screen.how_to_go_on(_how_to_go_on(self._config, self._url, once=self._once))
+        self._screen.how_to_go_on(_how_to_go_on(self.config, url, once=self._once))
 
     def _post_all(self, github: GitHub) -> tuple[int, Counter[str]]:
         """Posts everything and waits for every end; says how many were applied before, and how all of them ended."""
@@ -83,9 +62,9 @@ class Visit(threading.Thread):
         with ThreadPoolExecutor(
             max_workers=1
         ) as poster:  # one keeps the order; it does not wait for what becomes of them
-            posted = [(delivery, poster.submit(github.post, delivery)) for delivery in deliveries()]
+            posted = [(delivery, poster.submit(github.deliver, delivery)) for delivery in deliveries()]
             for delivery, accepted in posted:
-                outcome = github.end_of(accepted.result())
+                outcome = github.end_of(accepted.result(), END_SECONDS)
                 ends[outcome["status"]] += 1
                 if from_iso(outcome["finished_at"]) < self._began:
                     self._screen.applied_before(delivery, outcome)
@@ -95,7 +74,7 @@ class Visit(threading.Thread):
     def _watch(self, github: GitHub) -> None:
         """Counts everything that was ever published, and shows what is published now, until the desk closes."""
         with contextlib.suppress(httpx2.TransportError):
-            for event in github.publications():
+            for event in github.publications("#"):
                 is_verdict, is_new = event["topic"] == "repo.triaged", from_iso(event["time"]) >= self._began
                 if is_new:
                     (self._screen.triaged if is_verdict else self._screen.published)(event)
@@ -110,17 +89,7 @@ class Visit(threading.Thread):
         judged = {
             (agent, number) for agent, state in desk for number, item in triage_of(state).items() if item["verdict"]
         }
-        deadline = time.monotonic() + STREAM_SECONDS
-        while time.monotonic() < deadline and (self._published.total() < handled or not judged <= self._judged):
-            time.sleep(0.01)
-
-
-def desk_config() -> AOSConfig:
-    """The configuration of this folder and environment; where it says nothing, a data folder and a port of our own."""
-    given = AOSConfig()
-    data_dir = DATA_DIR if given.origin("data_dir") == "default" else given.data_dir
-    port = _free_port(given.host) if given.origin("port") == "default" else given.port
-    return AOSConfig(data_dir=data_dir, port=port)
+        self.catch_up(lambda: self._published.total() >= handled and judged <= self._judged)
 
 
 def check_model(config: AOSConfig) -> None:
@@ -184,19 +153,16 @@ def _the_talk(where: str) -> list[str]:
     ]
 
 
+def begin() -> Visit:
+    """Raises `AOSError` where the team could not think."""
+    config = config_of(DATA_DIR, _free_port)
+    check_model(config)
+    return Visit(config, once=bool(os.environ.get("ONCE")))
+
+
 def main() -> int:
     """Serves the desk and plays GitHub; answers the exit code."""
-    try:
-        config = desk_config()
-        check_model(config)
-        visit = Visit(config, once=bool(os.environ.get("ONCE")))
-        visit.start()
-        code = serve(config, str(APP), door=create_app)
-        visit.desk_is_closed.set()
-        return code or visit.exit_code
-    except AOSError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return serve_beside(APP, begin)
 
 
 if __name__ == "__main__":

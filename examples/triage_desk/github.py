@@ -4,15 +4,13 @@ A delivery is accepted with 202 when it is durable, and handled in its own time.
 at every run, so posting it again changes nothing: the second answer is that of the first.
 """
 
-import json
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-import httpx2
+from examples.client import Client
 
 Desk = list[tuple[str, dict[str, Any]]]
 """Agents with their states."""
@@ -58,51 +56,23 @@ def _is_waiting(desk: Desk) -> bool:
     return any(item["request"] for _, state in desk for item in triage_of(state).values())
 
 
-class GitHub:
+class GitHub(Client):
     """A client that posts to one desk."""
 
-    def __init__(self, url: str, token: str) -> None:
-        self._http = httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
-
-    def post(self, delivery: Delivery) -> dict[str, Any]:
-        """Posts one delivery and answers how it was accepted; waits as long as the desk asks where it is busy."""
+    def deliver(self, delivery: Delivery) -> dict[str, Any]:
+        """Posts one delivery and answers how it was accepted."""
         headers = {
             "Content-Type": "application/json",
             "X-GitHub-Event": delivery.event,
             "X-GitHub-Delivery": delivery.id,
         }
-        while True:
-            answer = self._http.post("/webhooks/github", content=delivery.path.read_bytes(), headers=headers)
-            if answer.status_code not in (429, 503):
-                return _document(answer)
-            time.sleep(float(answer.headers.get("Retry-After", 1)))
-
-    def outcome(self, accepted: dict[str, Any]) -> dict[str, Any]:
-        """What has become of an accepted delivery so far."""
-        return _document(self._http.get(accepted["outcome"]))
-
-    def end_of(self, accepted: dict[str, Any]) -> dict[str, Any]:
-        """What became of it at last."""
-        deadline = time.monotonic() + END_SECONDS
-        while (outcome := self.outcome(accepted))["status"] in ("pending", "parked"):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{accepted['id']} is still {outcome['status']} after {END_SECONDS:g} s")
-            time.sleep(0.02)
-        return outcome
-
-    def publications(self) -> Iterator[dict[str, Any]]:
-        """Everything that agents have ever published, and what they publish from then on; no end."""
-        query = {"topic": "#", "after": "0"}
-        with self._http.stream("GET", "/api/v1/publications", params=query, timeout=None) as answer:
-            for event in httpx2.EventSource(answer):
-                if event.data:  # the first block only says where the stream begins
-                    yield json.loads(event.data)
+        return self.post("/webhooks/github", content=delivery.path.read_bytes(), headers=headers)
 
     def desk(self) -> Desk:
         """Every repository and organisation of which the desk has heard, with its agent's committed state."""
-        agents = _document(self._http.get("/api/v1/agents", params={"limit": 1000}))["items"]
+        agents = self.get("/api/v1/agents", limit=1000)["items"]
         heard_of = [agent for agent in agents if agent["handled"] and agent["name"] in ("repo", "org")]
-        return [(agent["agent"], self._state(agent["name"], agent["key"])) for agent in heard_of]
+        return [(agent["agent"], self.state(agent["name"], agent["key"])) for agent in heard_of]
 
     def judged_desk(self) -> Desk:
         """The desk when its team has answered everything, or `TEAM_SECONDS` are over."""
@@ -117,26 +87,4 @@ class GitHub:
             if any(item["verdict"] is None and not item["request"] for item in triage_of(state).values()):
                 name, _, key = agent.partition("/")
                 again = {"type": "triage.again"}
-                _document(
-                    self._http.post(f"/api/v1/agents/{name}/events", params={"key": key, "wait": "30"}, json=again)
-                )
-
-    def _state(self, name: str, key: str) -> dict[str, Any]:
-        return _document(self._http.get(f"/api/v1/agents/{name}/state", params={"key": key}))
-
-
-def wait_until_open(url: str, is_stopped: Callable[[], bool]) -> bool:
-    """Waits for the desk to answer; False where it stops before it does."""
-    while not is_stopped():
-        try:
-            if httpx2.get(f"{url}/health/live", timeout=1).status_code == 200:
-                return True
-        except httpx2.TransportError:
-            time.sleep(0.02)
-    return False
-
-
-def _document(answer: httpx2.Response) -> dict[str, Any]:
-    answer.raise_for_status()
-    document: dict[str, Any] = answer.json()
-    return document
+                self.post(f"/api/v1/agents/{name}/events", {"key": key, "wait": "30"}, json=again)
