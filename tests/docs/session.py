@@ -1,8 +1,8 @@
 """A page's commands, typed into one shell in a folder of their own, with what the page says they print.
 
 `$ command` lines are typed; what follows up to the next one is expected on the terminal, `…` standing for anything.
-A block without `$` holds commands alone. `aos up …` stays in the background, on a free port that stands in for 8080,
-until the next one or the page's end.
+A block without `$` holds commands alone. `aos up …` and `aos functions up …` stay in the background, on a
+free port that stands in for 8080 and 7071, until the next one or the page's end.
 """
 
 import os
@@ -30,6 +30,7 @@ INSTALLED = "pip install . && "
 """What is done already where these tests run."""
 STREAMS = ("aos tail", "aos mcp", "curl -N")
 """What ends when it is told to."""
+FUNCTIONS_ADDRESS = "127.0.0.1:7071"
 READY_SECONDS = 30.0
 COMMAND_SECONDS = 60.0
 STREAM_SECONDS = 3.0
@@ -86,7 +87,9 @@ class Session:
     def type(self, command: Command) -> None:
         """Runs a command and compares. Raises `AssertionError`."""
         text = command.text.replace("127.0.0.1:8080", f"127.0.0.1:{self.port}")
-        if text.startswith("aos up"):
+        text = text.replace(FUNCTIONS_ADDRESS, f"127.0.0.1:{self.port}")
+        text = text.replace("aos functions up", f"aos functions up --port {self.port}")
+        if text.startswith(("aos up", "aos functions up")):
             self._serve(text)
             return
         stream = text.startswith(STREAMS)

@@ -26,7 +26,8 @@ def test_a_page_s_commands_do_what_it_says(page: Path, tmp_path: Path) -> None:
     for tool in ("bash", "curl", "timeout"):
         if shutil.which(tool) is None:
             pytest.fail(f"this test types the commands of {page.name} into a shell and needs {tool}: install it")
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    for name in ("examples", "function_app.py", "host.json"):
+        (tmp_path / name).symlink_to(ROOT / name)
     with session(tmp_path) as terminal:
         for block in blocks_of(page):
             if "file" in block.marks:
