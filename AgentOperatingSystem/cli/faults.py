@@ -1,4 +1,4 @@
-"""`aos faults`: the three ways to break things, and one report of what became of it.
+"""`aos faults`: the four ways to break things, and one report of what became of it.
 
 Called by `commands.checks`; the simulator breaks a world in virtual time, the killer ends real processes.
 """
@@ -8,7 +8,9 @@ from collections import Counter
 from AgentOperatingSystem.proof.report import Report
 
 
-def break_things(seeds: int, kills: int, refunds: int, first_seed: int, *, plain: bool = False) -> Report:
+def break_things(
+    seeds: int, kills: int, refunds: int, first_seed: int, *, jobs: int = 0, plain: bool = False
+) -> Report:
     """Runs all, or those that are asked for (a number above 0)."""
     reports = []
     if seeds:
@@ -23,6 +25,10 @@ def break_things(seeds: int, kills: int, refunds: int, first_seed: int, *, plain
         from AgentOperatingSystem.proof.refunds import run_refunds
 
         reports.append(run_refunds(refunds, seed=first_seed, plain=plain))
+    if jobs:
+        from AgentOperatingSystem.proof.gpu.kills import run_jobs
+
+        reports.append(run_jobs(jobs, seed=first_seed))
     return reports[0] if len(reports) == 1 else together(reports)
 
 
