@@ -16,9 +16,9 @@ from AgentOperatingSystem.errors import Quarantine, Retryable, Terminal, Unavail
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.registry import Registry
+from AgentOperatingSystem.proof.simulator.actions import Action, actions_of
 from AgentOperatingSystem.proof.simulator.observed import Observations
 
-Action = list[Any]
 observations: ContextVar[Observations] = ContextVar("observations")
 HANG_SECONDS: Final = 100_000.0
 
@@ -151,11 +151,6 @@ def registry(*others: type[Actor]) -> Registry:
 def failed(how: str, until: float) -> Exception:
     """What a handler raises that is to fail until a time."""
     return _FAILURES[how](f"on purpose, until {until}")
-
-
-def actions_of(event: Event) -> list[Action]:
-    """What an event's handler is to do."""
-    return event.data.get("do", []) if isinstance(event.data, dict) else []
 
 
 def children(event: Event) -> Iterator[Event]:

@@ -56,6 +56,8 @@ class Broker:
         self._asked = asyncio.Event()
         self._accepted = 0
         self._repeating: dict[asyncio.Task[None], None] = {}
+        self._carried_as: dict[str, list[str]] = {}
+        """The ids under which a broker that detects no duplicates carries a message."""
 
     # --- what hosts ask for --------------------------------------------------------------------------------
 
@@ -75,6 +77,11 @@ class Broker:
         """Gives a turn back."""
         await self.bus.release(turn, after_seconds)
 
+    def find(self, message_id: str) -> Message | None:
+        """A message that nobody has consumed yet."""
+        carried = (self.bus.waiting(each) for each in (message_id, *self._carried_as.get(message_id, ())))
+        return next((message for message in carried if message is not None), None)
+
     async def next(self, host: Host) -> Turn:
         """The next turn for `host`."""
         future: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
@@ -92,7 +99,9 @@ class Broker:
     def _as_new(self, message: Message, mark: str = "") -> Message:
         """A broker without duplicate detection does not even notice that it carries the same message already."""
         self._accepted += 1
-        return msgspec.structs.replace(message, id=f"{message.id}#{mark}{self._accepted}")
+        own, name = message.id.partition("#")[0], f"{message.id}#{mark}{self._accepted}"
+        self._carried_as.setdefault(own, []).append(name)
+        return msgspec.structs.replace(message, id=name)
 
     def _may_repeat(self, message: Message) -> bool:
         """Most of what is not a repetition itself: otherwise the flood would never end."""

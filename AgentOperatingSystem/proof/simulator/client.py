@@ -10,13 +10,15 @@ from typing import Protocol, TypeVar
 
 from AgentOperatingSystem.errors import AgentTerminated, Conflict, IllegalTransition, StoreUnavailable, UnknownEvent
 from AgentOperatingSystem.events import Event
-from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.ids import AgentId, event_key
+from AgentOperatingSystem.orchestration.answering import AnswerDesk
+from AgentOperatingSystem.orchestration.budgets.desk import BudgetDesk
 from AgentOperatingSystem.orchestration.cancelling import CancelDesk
 from AgentOperatingSystem.orchestration.effects import EffectsDesk
 from AgentOperatingSystem.orchestration.lifecycle import Lifecycle
 from AgentOperatingSystem.orchestration.mailroom import Mailroom
 from AgentOperatingSystem.orchestration.quarantine import QuarantineDesk
-from AgentOperatingSystem.proof.simulator.actors import Action
+from AgentOperatingSystem.proof.simulator.actions import Action
 from AgentOperatingSystem.proof.simulator.host import Host, HostDied
 from AgentOperatingSystem.proof.simulator.plan import CLOCK, EPOCH
 from AgentOperatingSystem.proof.simulator.program import Step
@@ -42,6 +44,13 @@ class Doors(Protocol):
     def cancels(self) -> CancelDesk: ...
     @property
     def effects(self) -> EffectsDesk: ...
+    @property
+    def answers(self) -> AnswerDesk: ...
+    @property
+    def budgets(self) -> BudgetDesk: ...
+    async def pauses(self) -> list[tuple[EventRow, str]]:
+        """Events that wait for a budget, and what they say of it."""
+        ...
 
 
 class Log:
@@ -59,6 +68,8 @@ class Log:
         """Rows that a waiting client was given, by event key."""
         self.cancelled: dict[str, AgentId] = {}
         """Keys of events whose cancelling was confirmed, and their agents."""
+        self.unreached: list[str] = []
+        """Events that were accepted, and that nobody could cancel because nobody knew them."""
 
 
 class Outside:
@@ -136,9 +147,16 @@ class Outside:
     async def _cancel(self, step: Step) -> None:
         """What has ended, or was never heard of, cannot be cancelled: that is an answer too."""
         agent = AgentId.parse(step.to)
-        with contextlib.suppress(IllegalTransition, UnknownEvent):
+        key = event_key(step.source, step.id)
+        known = any(event.key == key and event.agent == agent for event in self._log.accepted)
+        try:
             row = await self.ask(lambda doors: doors.cancels.cancel(agent, step.source, step.id))
-            self._log.cancelled[row.key] = agent
+        except IllegalTransition:
+            return
+        except UnknownEvent:
+            self._log.unreached += [f"{agent} {step.source} {step.id}"] if known else []
+            return
+        self._log.cancelled[row.key] = agent
 
     async def _publish(self, step: Step, source: str) -> None:
         event = Event(

@@ -17,7 +17,8 @@ from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.registry import Registry
 from AgentOperatingSystem.orchestration.routes import copies
 from AgentOperatingSystem.orchestration.waits import answers_a_wait
-from AgentOperatingSystem.proof.simulator.actors import actions_of, children
+from AgentOperatingSystem.proof.simulator.actions import actions_of
+from AgentOperatingSystem.proof.simulator.actors import children
 from AgentOperatingSystem.proof.simulator.thinkers import asked
 from AgentOperatingSystem.storage.records import Control, EventRow, Head, Status
 

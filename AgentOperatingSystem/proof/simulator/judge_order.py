@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from AgentOperatingSystem.ids import AgentId
-from AgentOperatingSystem.proof.simulator.actors import actions_of, children
+from AgentOperatingSystem.proof.simulator.actions import actions_of
+from AgentOperatingSystem.proof.simulator.actors import children
 from AgentOperatingSystem.proof.simulator.judge import Final
 from AgentOperatingSystem.storage.records import EventRow, Status
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from AgentOperatingSystem.agents.steps import Step, StepKind, StepStatus
 from AgentOperatingSystem.ids import AgentId
-from AgentOperatingSystem.orchestration.work import EVERY, HELD
-from AgentOperatingSystem.proof.simulator.actors import Action, actions_of
+from AgentOperatingSystem.orchestration.conversations import EVERY, HELD
+from AgentOperatingSystem.proof.simulator.actions import Action, actions_of, changes_its_mind, flat
 from AgentOperatingSystem.proof.simulator.judge import Final
 from AgentOperatingSystem.proof.simulator.observed_steps import OWNING
 from AgentOperatingSystem.proof.simulator.outside_world import OutsideWorld, name_of
@@ -46,7 +46,7 @@ def _whole(what: str, row: EventRow, steps: list[Step], world: OutsideWorld) -> 
     known = Counter(name_of(step) for step in steps if step.kind is not StepKind.WAIT)
     by_name = {name_of(step): step for step in steps if step.kind is not StepKind.WAIT}
     for step in steps:
-        if step.status is not StepStatus.DONE:
+        if step.status is not StepStatus.DONE and not _is_void(step, row):
             yield "other", f"{what}: is done, and {step.name} is {step.status}"
     for action in calls_of(actions_of(row.event)):
         name = action[2] if action[0] == "call" else action[1]
@@ -58,14 +58,14 @@ def _whole(what: str, row: EventRow, steps: list[Step], world: OutsideWorld) -> 
             yield "lost", f"{what}: {action[1]} {name} is done, and never happened"
 
 
+def _is_void(step: Step, row: EventRow) -> bool:
+    """Whether a question needs no answer any more: the budget has room, or the handler wanted something else then."""
+    return step.kind is StepKind.WAIT and (step.what == "budget" or changes_its_mind(row.event))
+
+
 def calls_of(actions: list[Action]) -> Iterator[Action]:
     """All models, tools and functions that actions call, at whatever depth."""
-    for action in actions:
-        if action[0] == "all":
-            for branch in action[1]:
-                yield from calls_of(branch)
-        elif action[0] in ("call", "think", "step"):
-            yield action
+    return (action for action in flat(actions) if action[0] in ("call", "think", "step"))
 
 
 def _books(agent: AgentId, final: Final) -> Iterator[tuple[str, str]]:
@@ -74,7 +74,7 @@ def _books(agent: AgentId, final: Final) -> Iterator[tuple[str, str]]:
     backlog = sum(row.status is Status.PARKED and row.blocking for row in rows)
     if head.backlog != backlog:
         yield "other", f"{agent}: its head counts {head.backlog} blocking events, its rows are {backlog}"
-    owners = {row.event.conversation for row in rows if row.status in OWNING}
+    owners = {row.event.conversation for row in rows if row.status in OWNING or row.owns}
     owned = {EVERY} if owners and agent.name == "orderly" else owners if agent.name == "talker" else set()
     if set(head.waiting) != owned:
         yield "other", f"{agent}: its head holds {head.waiting}, its rows {sorted(owned)}"

@@ -7,7 +7,7 @@ from typing import Any
 from AgentOperatingSystem.agents.timers import next_run
 from AgentOperatingSystem.clock import from_iso
 from AgentOperatingSystem.ids import AgentId
-from AgentOperatingSystem.proof.simulator.actors import actions_of
+from AgentOperatingSystem.proof.simulator.actions import actions_of
 from AgentOperatingSystem.proof.simulator.judge import Final
 from AgentOperatingSystem.storage.records import Control, Status
 

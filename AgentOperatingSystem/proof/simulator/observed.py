@@ -56,6 +56,7 @@ class Observations:
             if row.attempts and row.status is not Status.CANCELLED:
                 self.attempts[agent].setdefault(row.key)
             self._committed.update(dict.fromkeys(message_identity(message) for message in row.outputs))
+        self._committed.update(dict.fromkeys(message_identity(message) for message in change.outputs))
         self.ended += sum(row.status in ENDS for row in rows)
         handled = [row.key for row in rows if row.status in _HANDLED and row.event.source != "/control"]
         if handled and self._control.get(agent) in _HELD:

@@ -4,17 +4,21 @@ has a conversation to itself.
 A part of `observed.py`; what contradicts a promise is noted at the commit that does.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import msgspec
 
-from AgentOperatingSystem.agents.steps import Step, StepStatus
+from AgentOperatingSystem.agents.steps import Step, StepKind, StepStatus
+from AgentOperatingSystem.agents.waiting import Approval, wanted
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.registry import Registry
 from AgentOperatingSystem.orchestration.waits import answers_a_wait
+from AgentOperatingSystem.proof.simulator.actions import changes_its_mind
+from AgentOperatingSystem.proof.simulator.history import Verdict
+from AgentOperatingSystem.proof.simulator.observed_spending import SpendingWatch
 from AgentOperatingSystem.proof.simulator.outside_world import OutsideWorld
 from AgentOperatingSystem.proof.simulator.plan import EPOCH
-from AgentOperatingSystem.storage.records import STEP, Change, EventRow, Status
+from AgentOperatingSystem.storage.records import ENDS, STEP, Change, EventRow, Status
 
 OWNING = (Status.WAITING, Status.IN_DOUBT, Status.DIVERGED)
 _ENDED = (Status.DONE, Status.FAILED)
@@ -28,6 +32,10 @@ class StepWatch:
         self.violations: list[str] = []
         self.in_doubt = 0
         """How often an event was put before a person."""
+        self.cancelled: Counter[str] = Counter()
+        """How many events were cancelled while they were queued, running, parked or waiting."""
+        self.spending = SpendingWatch(outside.history)
+        self._statuses: dict[tuple[AgentId, str], Status] = {}
         self._outside = outside
         self._registry = registry
         self._skew_seconds = skew_seconds
@@ -40,21 +48,42 @@ class StepWatch:
         """A commit took effect."""
         agent = change.head.agent
         rows = (*change.updates, *change.inserts)
+        self.spending.committed(change, now)
         for row in change.rows:
             if row.kind == STEP and row.value is not None:
                 self._step(agent, row.name, _step.decode(row.value))
         if self._keeps_conversations(agent):
             self._conversations(agent, rows)
         for each in rows:
+            self._moved(agent, each)
             if each.status is Status.CANCELLED:
                 self._outside.cancelled(f"{agent} {each.key}")
-            if each.status is Status.DIVERGED:
+            if each.status is Status.DIVERGED and not changes_its_mind(each.event):
                 self.violations.append(f"diverged: {agent} {each.event.id}, which does the same at every try")
             if each.status is Status.IN_DOUBT:
                 self._doubt(agent, each, now)
 
+    def _moved(self, agent: AgentId, row: EventRow) -> None:
+        """What has ended stays so; where it was when it was cancelled, is counted."""
+        before = self._statuses.get((agent, row.key))
+        if before in ENDS and before is not row.status:
+            self.violations.append(f"ended: {agent} {row.event.id} was {before}, and is {row.status} again")
+        if row.status is Status.CANCELLED and row.reason.startswith("cancelled"):
+            runs = self._outside.running[f"{agent} {row.key}"] > 0
+            self.cancelled["running" if runs else before or "queued"] += 1
+        self._statuses[agent, row.key] = row.status
+
+    def _approval(self, who: str, step: Step) -> None:
+        """A verdict on a tool's call counts from now on."""
+        wants = wanted(step)
+        if step.kind is StepKind.WAIT and step.status is StepStatus.DONE and isinstance(wants, Approval):
+            approved = not step.is_error and bool(msgspec.json.decode(step.result)["approved"])
+            said = Verdict(who=who, step=step.name, tool=wants.tool, arguments=wants.arguments, approved=approved)
+            self._outside.history.append(said)
+
     def _step(self, agent: AgentId, name: str, step: Step) -> None:
         key = name.partition("/")[0]
+        self._approval(f"{agent} {key}", step)
         if step.status is StepStatus.INTENT:
             self._intents[agent, name] = step.deadline
         else:
@@ -81,7 +110,7 @@ class StepWatch:
                 self.violations.append(f"conversation: {what}, which was to wait for {sorted(others)}")
         for row in rows:
             owners.pop(row.key, None)
-            if row.status in OWNING:
+            if row.status in OWNING or row.owns:
                 owners[row.key] = row.event.conversation
 
     def _keeps_conversations(self, agent: AgentId) -> bool:

@@ -10,13 +10,16 @@ from random import Random
 
 import msgspec
 
+from AgentOperatingSystem.agents.budgets import Amounts
 from AgentOperatingSystem.agents.steps import Step, StepKind, StepStatus
+from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.proof.simulator.faults import Journal
+from AgentOperatingSystem.proof.simulator.history import Called, Entry
 from AgentOperatingSystem.tools.records import Effect
 
 Name = tuple[str, str]
 """Who (the agent and the event's key), and which call of its program."""
-COUNTED = ("model calls", *(f"{effect} calls" for effect in Effect), "functions", "late results")
+COUNTED = ("model calls", *(f"{effect} calls" for effect in Effect), "functions", "approved calls", "late results")
 
 
 class Try(msgspec.Struct, frozen=True):
@@ -39,6 +42,10 @@ class OutsideWorld:
         self.keys: dict[Name, dict[str, None]] = defaultdict(dict)
         """The idempotency keys that a call came with."""
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
+        self.history: list[Entry] = []
+        """What concerns money and approvals."""
+        self.running: Counter[str] = Counter()
+        """Whose handlers run, on any host."""
         self.steps = 0
         """How many results were recorded durably."""
         self._recorded: dict[Name, float] = {}
@@ -50,12 +57,27 @@ class OutsideWorld:
         """Now and then somebody out there does not answer."""
         return self._rng.random() < 0.3
 
-    def called(self, name: str, what: str, *, happens_once: bool = False) -> None:
-        """A model, a tool or a function is called by the try under way."""
+    def mind(self) -> str:
+        """What somebody wants who changes his mind."""
+        return self._rng.choice("ab")
+
+    def billed(self, step: str, amounts: Amounts) -> None:
+        """The call that begins is to be paid, whatever becomes of it."""
+        agent, _, key = trying.get().who.rpartition(" ")
+        self.history.append(
+            Called(agent=AgentId.parse(agent), key=key, step=step, billed=amounts, began=trying.get().began)
+        )
+
+    def tokens(self, most: int) -> int:
+        """How many tokens an answer comes to."""
+        return self._rng.randint(1, most)
+
+    def called(self, name: str, what: str, *, happens_once: bool = False, twice: bool = False) -> None:
+        """A model, a tool or a function is called by the try under way; perhaps `twice` on purpose."""
         now, at_work = self._now(), trying.get()
         self.counts[what] += 1
         self._journal.write("outside", what, at_work.who, name)
-        if self._recorded.get((at_work.who, name), now) < at_work.began:
+        if not twice and self._recorded.get((at_work.who, name), now) < at_work.began:
             self.violations.append(f"again: {what} {name} of {at_work.who}, which was recorded before this try began")
         if happens_once and at_work.who in self._cancelled:
             self.violations.append(f"cancelled: {what} {name} of {at_work.who} was called although that was cancelled")
@@ -92,4 +114,6 @@ def name_of(step: Step) -> str:
         return str(about["name"])
     if step.kind is StepKind.FUNCTION:
         return str(about[0])
+    if step.kind is StepKind.WAIT:
+        return step.what
     return str(about["parts"][0]["text"])

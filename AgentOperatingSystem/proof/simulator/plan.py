@@ -11,7 +11,8 @@ import msgspec
 
 from AgentOperatingSystem.clock import LoopClock
 
-EPOCH: Final = 1_767_225_600.0
+EPOCH: Final = 1_767_225_300.0
+"""Five minutes before a day ends in UTC."""
 CLOCK: Final = LoopClock(EPOCH)
 OPERATION_KINDS: Final = ("crash", "failed", "timed_out", "slow", "freeze")
 """What can befall one operation of a host on the store, the blobs or the broker; a commit can lose a race besides."""

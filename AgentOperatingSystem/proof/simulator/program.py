@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from AgentOperatingSystem.proof.simulator.actors import Action
+from AgentOperatingSystem.proof.simulator.actions import Action
 from AgentOperatingSystem.proof.simulator.plan import EPOCH, Plan
 from AgentOperatingSystem.proof.simulator.program_steps import CONVERSATIONS, StepWriter
 
@@ -66,12 +66,13 @@ class _Writer:
         self._end = rng.uniform(20.0, 200.0)
         actors = [f"actor/{key}" for key in range(rng.randint(1, 4))]
         others = ["strict", "strict/s", "fragile", "stubborn", "listener", "desk/news.one"]
-        self._steps = StepWriter(rng, EPOCH) if plan.steps else None
+        self._steps = StepWriter(rng, EPOCH, plan.seed) if plan.steps else None
         self._agents = [*actors, *(other for other in others if rng.random() < 0.6)]
         if self._steps is not None:
             self._agents = self._steps.agents
         self._names = count()
-        self._cancels = rng.choice((0.0, 0.05, 0.2)) if plan.steps else 0.0
+        self._hasty = Random(f"cancels:{plan.seed}")
+        self._cancels = self._hasty.choice((0.0, 0.1, 0.3)) if plan.steps else 0.0
         self._storms = rng.choice((0, 0, 1, 2))
         self._crons = rng.choice((0, 0, 0, 1, 2))
         self._mood = {"fail": rng.random() * 0.5, "talk": rng.random(), "time": rng.random() * 0.5}
@@ -99,10 +100,10 @@ class _Writer:
 
     def canceller(self, client: tuple[Step, ...]) -> tuple[Step, ...]:
         """Cancels a few of what a client has sent, sooner or later."""
-        rng, steps = self.rng, []
+        rng, steps = self._hasty, []
         for step in client:
             if step.what != "publish" and rng.random() < self._cancels:
-                at = step.at + rng.choice((0.5, 5.0, 60.0, 600.0)) * rng.random()
+                at = step.at + rng.choice((0.1, 0.5, 5.0, 60.0, 600.0)) * rng.random()
                 source = int(step.id[1:].partition("-")[0])
                 steps.append(Step(at=at, what="cancel", to=step.to, id=step.id, source=f"client/{source}"))
         return tuple(sorted(steps, key=lambda step: step.at))

@@ -8,7 +8,7 @@ from itertools import count
 from random import Random
 from typing import Final
 
-from AgentOperatingSystem.proof.simulator.actors import Action
+from AgentOperatingSystem.proof.simulator.actions import Action
 
 EFFECTS: Final = ("pure", "idempotent", "idempotent", "verify", "at_most_once", "at_most_once")
 CONVERSATIONS: Final = ("", "a", "b")
@@ -18,8 +18,10 @@ _FAILURES: Final = ("retryable", "retryable", "crash", "unavailable", "terminal"
 class StepWriter:
     """Draws what an event has its agent do, step by step."""
 
-    def __init__(self, rng: Random, epoch: float) -> None:
+    def __init__(self, rng: Random, epoch: float, seed: int) -> None:
         self._rng = rng
+        self._asking = Random(f"approvals of {seed}")
+        self._approvals = self._asking.choice((0.0, 0.1, 0.3))
         self._epoch = epoch
         self._names = count()
         self._actors = [f"actor/{key}" for key in range(rng.randint(1, 3))]
@@ -47,8 +49,16 @@ class StepWriter:
                 yield self._one(at)
             if rng.random() < mood["fail"]:
                 yield ["fail", rng.choice(_FAILURES), self._until(at)]
+        if depth and self._asking.random() < self._approvals:
+            yield self._approved()
         if depth == 2 and rng.random() < 0.2:
             yield ["send", rng.choice(self._actors), [], 0.0]
+
+    def _approved(self) -> Action:
+        """A call that needs an approval; now and then the same one twice, or another one at each try."""
+        rng = self._asking
+        times, changes = (2, False) if rng.random() < 0.2 else (1, rng.random() < 0.4)
+        return ["approved", rng.choice(("pay", "order")), self._name(), times, changes]
 
     def _one(self, at: float) -> Action:
         rng = self._rng

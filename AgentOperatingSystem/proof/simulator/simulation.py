@@ -6,6 +6,7 @@ faults strike → they stop → time runs out → is anything stuck?
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
@@ -15,12 +16,17 @@ import msgspec
 
 from AgentOperatingSystem.agents.steps import Step
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.orchestration.budgets.rules import ASK_AGAIN_SECONDS
 from AgentOperatingSystem.proof.simulator.client import Outside
 from AgentOperatingSystem.proof.simulator.faults import Journal
+from AgentOperatingSystem.proof.simulator.history import Said
 from AgentOperatingSystem.proof.simulator.judge import Final, Judge, Verdict
+from AgentOperatingSystem.proof.simulator.judge_approvals import approval_faults
 from AgentOperatingSystem.proof.simulator.judge_order import disorders
+from AgentOperatingSystem.proof.simulator.judge_spending import SpendingJudge
 from AgentOperatingSystem.proof.simulator.judge_steps import step_faults
 from AgentOperatingSystem.proof.simulator.judge_time import timer_faults
+from AgentOperatingSystem.proof.simulator.people import Approver, Treasurer
 from AgentOperatingSystem.proof.simulator.person import Person
 from AgentOperatingSystem.proof.simulator.plan import CLOCK, Plan, plan_for
 from AgentOperatingSystem.proof.simulator.program import program_for
@@ -33,6 +39,8 @@ QUIET_SECONDS = 500.0
 QUIET_TIMES = 20
 CANCELLED_SECONDS = 130.0
 """Beyond the next run of every schedule: no bell is left."""
+LATEST_BELL_SECONDS = ASK_AGAIN_SECONDS + 86_400.0
+"""Beyond the time at which an event would look again whether its budget has room."""
 _AWAKE = {Control.PAUSED: "resume", Control.STOPPED: "start"}
 _decode = msgspec.json.decode
 _step = msgspec.json.Decoder(Step)
@@ -69,21 +77,37 @@ async def _simulate(plan: Plan, build: Build, journal: Journal) -> Outcome:
     world = World(plan, build, journal)
     world.open()
     verdict = Verdict()
-    person = Person(Outside(world.doors, world.log), world.outside, plan.seed)
-    looking = asyncio.create_task(person.run() if plan.steps else asyncio.sleep(0))
+    outside = Outside(world.doors, world.log)
+    person = Person(outside, world.outside, plan.seed)
+    treasurer = Treasurer(outside, world.limits, journal, plan.seed)
+    approver = Approver(outside, world.outside.history, journal, plan.seed, plan.skew_seconds)
+    people = [asyncio.create_task(each.run()) for each in (person, treasurer, approver) if plan.steps]
     try:
         await _faults(world, verdict)
         await _stuck(world, verdict)
         await _person(world)
     except TimeoutError:
         verdict.stuck.append("a client was never told that its event is accepted")
-    looking.cancel()
+    for each in people:
+        each.cancel()
+    if plan.steps:
+        await asyncio.sleep(LATEST_BELL_SECONDS)
     world.close()
     await _judge(world, verdict)
-    seen = dict(world.outside.counts) | {"steps": world.outside.steps, "in doubt": world.seen.steps.in_doubt}
-    seen |= {"verdicts": person.decided, "cancelled": len(world.log.cancelled)}
-    seen = seen if plan.steps else {}
+    seen = _counted(world) | {"verdicts": person.decided, "limits raised": treasurer.raised} if plan.steps else {}
     return Outcome(plan.seed, world.faults.counts, verdict, journal.digest(), journal.lines, seen)
+
+
+def _counted(world: World) -> dict[str, int]:
+    """How much of what was done."""
+    steps, entries = world.seen.steps, Counter(type(each).__name__ for each in world.outside.history)
+    said = Counter(each.how for each in world.outside.history if isinstance(each, Said))
+    seen = dict(world.outside.counts) | {"steps": world.outside.steps, "in doubt": steps.in_doubt}
+    seen |= {"cancelled": len(world.log.cancelled)}
+    seen |= {f"cancelled {where}": steps.cancelled[where] for where in ("queued", "running", "parked", "waiting")}
+    seen |= {"reserved": entries["Reserved"], "charged in full": entries["Charged"]}
+    seen |= {"corrected": entries["Corrected"], "approvals": entries["Verdict"]}
+    return seen | {f"decided {how}": said[how] for how in ("own", "other", "again", "late")}
 
 
 # --- what happens -----------------------------------------------------------------------------------------
@@ -202,6 +226,9 @@ async def _judge(world: World, verdict: Verdict) -> None:
         for kind, what in step_faults(agent, final, world.outside) if world.plan.steps else ():
             getattr(verdict, kind).append(what)
     verdict.other += world.outside.violations + seen.steps.violations
+    if world.plan.steps:
+        verdict.other += SpendingJudge(world.limits).judge(world.outside.history, seen.steps.spending.books)
+        verdict.other += approval_faults(world.outside.history)
     verdict.other += _cancelled_in_vain(world, finals)
     if world.plan.ordered and not world.plan.steps:
         strict = [kind.name for kind in world.registry.types() if kind.strict]
@@ -214,7 +241,8 @@ async def _judge(world: World, verdict: Verdict) -> None:
 
 
 def _cancelled_in_vain(world: World, finals: dict[AgentId, Final]) -> Iterator[str]:
-    """What somebody was told is cancelled stays so."""
+    """What somebody was told is cancelled stays so; and whatever was accepted can be cancelled."""
+    yield from (f"cancel: {event} was accepted, and nobody knew it" for event in world.log.unreached)
     for key, agent in world.log.cancelled.items():
         row = finals[agent].rows.get(key)
         if row is None or row.status is not Status.CANCELLED:

@@ -75,7 +75,7 @@ class HostBlobs:
 
 
 class HostBus:
-    """`MessageBus`, over the wire; the broker cannot tell what waits."""
+    """`MessageBus`, over the wire; what waits there is found, and no more is told."""
 
     def __init__(self, host: Host, broker: Broker) -> None:
         self._host = host
@@ -94,7 +94,10 @@ class HostBus:
         return None
 
     async def find(self, message_id: str) -> Message | None:
-        return None
+        return await self._host.operate("bus.find", lambda: self._find(message_id))
+
+    async def _find(self, message_id: str) -> Message | None:
+        return self._broker.find(message_id)
 
     async def turns(self) -> AsyncIterator[Turn]:
         while True:

@@ -16,9 +16,10 @@ from AgentOperatingSystem.agents.steps import WAIT, Step, StepKind
 from AgentOperatingSystem.errors import RequestTimedOut
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
-from AgentOperatingSystem.proof.simulator.actors import HANG_SECONDS, Action, Actor, failed, observations
+from AgentOperatingSystem.proof.simulator.actions import Action
+from AgentOperatingSystem.proof.simulator.actors import HANG_SECONDS, Actor, failed, observations
 from AgentOperatingSystem.proof.simulator.instruments import TOOLS, function, model
-from AgentOperatingSystem.proof.simulator.outside_world import Try, trying
+from AgentOperatingSystem.proof.simulator.outside_world import Try, outside_world, trying
 from AgentOperatingSystem.proof.simulator.plan import CLOCK
 
 _heard: ContextVar[str] = ContextVar("heard", default="")
@@ -31,9 +32,14 @@ class Thinker(Actor):
     name = "thinker"
 
     async def on_event(self, event: Event, context: Context) -> Any:
-        trying.set(Try(who_of(event), observations.get().now()))
+        world, who = outside_world.get(), who_of(event)
+        trying.set(Try(who, observations.get().now()))
         _heard.set("")
-        return await super().on_event(event, context)
+        world.running[who] += 1
+        try:
+            return await super().on_event(event, context)
+        finally:
+            world.running[who] -= 1
 
     async def _step(self, context: Context, name: str) -> None:
         await context.step("function", function, name)
@@ -44,6 +50,12 @@ class Thinker(Actor):
 
     async def _call(self, context: Context, effect: str, name: str) -> None:
         await context.call(TOOLS[effect], name=name, said=_heard.get())
+
+    async def _approved(self, context: Context, tool: str, name: str, times: int, changes: bool) -> None:
+        """Calls a tool that needs an approval; the handler may want something else at each try (`changes`)."""
+        said = _heard.get() + (outside_world.get().mind() if changes else "")
+        for _ in range(times):
+            await context.call(TOOLS[tool], name=name, said=said)
 
     async def _all(self, context: Context, branches: list[list[Action]]) -> None:
         await asyncio.gather(*(self._do(context, branch) for branch in branches))
@@ -89,7 +101,7 @@ def who_of(event: Event) -> str:
 def asked(event: Event, steps: list[Step]) -> Iterator[Event]:
     """The events that the waits among an event's steps have sent, or were about to send."""
     for step in steps:
-        if step.kind is StepKind.WAIT:
+        if step.kind is StepKind.WAIT and step.what.startswith("ask "):
             yield Event(
                 type="child",
                 id=f"{WAIT}{event.key}/{step.name}",

@@ -10,9 +10,14 @@ from random import Random
 import msgspec
 
 from AgentOperatingSystem.agents.context import Limits
+from AgentOperatingSystem.agents.steps import Step
 from AgentOperatingSystem.clock import LoopClock
 from AgentOperatingSystem.messaging.memory import MemoryBus
 from AgentOperatingSystem.messaging.ports import MessageBus
+from AgentOperatingSystem.orchestration.answering import AnswerDesk
+from AgentOperatingSystem.orchestration.budgets.desk import BudgetDesk
+from AgentOperatingSystem.orchestration.budgets.meter import PAUSE
+from AgentOperatingSystem.orchestration.budgets.rules import BudgetFile, Budgets
 from AgentOperatingSystem.orchestration.cancelling import CancelDesk
 from AgentOperatingSystem.orchestration.decisions import Rules
 from AgentOperatingSystem.orchestration.effects import EffectsDesk
@@ -28,6 +33,7 @@ from AgentOperatingSystem.proof.simulator.broker import Broker, Unordered
 from AgentOperatingSystem.proof.simulator.client import Log
 from AgentOperatingSystem.proof.simulator.faults import Faults, Journal
 from AgentOperatingSystem.proof.simulator.host import Host, owned_tasks
+from AgentOperatingSystem.proof.simulator.limits import TENANT, limits_for
 from AgentOperatingSystem.proof.simulator.observed import Observations, ObservedStore
 from AgentOperatingSystem.proof.simulator.observed_steps import StepWatch
 from AgentOperatingSystem.proof.simulator.outside_world import OutsideWorld, outside_world
@@ -36,6 +42,7 @@ from AgentOperatingSystem.proof.simulator.surroundings import HostBlobs, HostBus
 from AgentOperatingSystem.proof.simulator.thinkers import THINKERS
 from AgentOperatingSystem.storage.memory import MemoryBlobStore
 from AgentOperatingSystem.storage.ports import AgentStore
+from AgentOperatingSystem.storage.records import STEP, EventRow, Status
 
 RESTART_SECONDS = 10.0
 LOCK_SECONDS = 30.0
@@ -62,7 +69,21 @@ class Life:
         self.quarantine = QuarantineDesk(parts, kernel, self.mailroom)
         self.cancels = CancelDesk(parts, kernel)
         self.effects = EffectsDesk(parts, kernel)
+        self.answers = AnswerDesk(parts, kernel)
+        self.budgets = BudgetDesk(parts, kernel, self.mailroom)
         self.pump = Pump(kernel, parts.bus, 8)
+        self._store = parts.store
+
+    async def pauses(self) -> list[tuple[EventRow, str]]:
+        """Events that wait for a budget, and what they say of it."""
+        found = []
+        for row in (await self._store.find(TENANT, Status.WAITING, limit=1000)).items:
+            for name in (name for name in row.waits if name.startswith(f"wait-{PAUSE}")):
+                assert row.event.agent is not None
+                value = await self._store.row(row.event.agent, STEP, f"{row.key}/{name}")
+                step = msgspec.json.decode(value, type=Step) if value is not None else None
+                found += [(row, str(step.about))] if step is not None else []
+        return found
 
 
 class World:
@@ -74,6 +95,7 @@ class World:
         self.faults = Faults(plan, journal)
         self.outside = OutsideWorld(journal, plan.seed)
         self.registry = registry(*(THINKERS if plan.steps else ()))
+        self.limits = limits_for(plan.seed) if plan.steps else BudgetFile()
         watch = StepWatch(self.outside, self.registry, plan.skew_seconds, RULES.clock_skew_seconds)
         self.seen = Observations(journal, watch)
         self.log = Log()
@@ -149,6 +171,7 @@ class World:
             ),
             limits=LIMITS,
             warm_agents_max=plan.warm_agents_max,
+            budgets=Budgets(self.limits),
             inline_bytes_max=plan.inline_bytes_max,
         )
 
