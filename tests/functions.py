@@ -88,11 +88,15 @@ class FunctionsHost:
 
 @contextmanager
 def hosted(folder: Path, engine: str, **settings: Any) -> Iterator[FunctionsHost]:
-    """Starts a host of the repository's function app, copied into `folder`, on a free port."""
-    shutil.copy(ROOT / "function_app.py", folder)
-    shutil.copy(ROOT / "host.json", folder)
+    """Starts a host of the repository's function app, copied into `folder`, or of the one there, on a free port.
+
+    Settings whose names are in capitals are put into the environment as they are.
+    """
+    for name in ("function_app.py", "host.json"):
+        if not (folder / name).exists():
+            shutil.copy(ROOT / name, folder)
     said = {"app": APP, "token": TOKEN, "data_dir": folder / ".aos", "backoff_base_seconds": 0.05} | settings
-    values = {f"AOS_{name.upper()}": str(value) for name, value in said.items()}
+    values = {name if name.isupper() else f"AOS_{name.upper()}": str(value) for name, value in said.items()}
     (folder / "local.settings.json").write_text(json.dumps({"Values": values}))
     environment = {name: value for name, value in os.environ.items() if name not in _CLOUD}
     arguments = ["functions", "up", "--folder", str(folder), "--port", "0", "--engine", engine]
