@@ -45,6 +45,9 @@ async def bells_again(store: AgentStore, agent: AgentId, ring: Ring) -> list[Mes
     head = found[0]
     parked = await store.parked(agent, math.inf, 1 if ring.strict else PARKED_MAX) if _may_have_parked(head) else ()
     bells = {bell.id: bell for bell in (_for_parked(head, row, ring) for row in parked if row.due < TIME_MAX)}
+    if head.freeing:
+        more = ring.bell(head, 0.0, "backlog")
+        bells[more.id] = more
     if head.next_tick and head.control is Control.ACTIVE:
         tick = ring.bell(head, head.next_tick, "tick")
         bells[tick.id] = tick

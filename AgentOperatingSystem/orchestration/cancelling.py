@@ -59,6 +59,8 @@ class CancelDesk:
         parts = self._parts
         message = await parts.bus.find(event_message(probe).id)
         if message is None or message.event is None:
+            if await parts.store.event(agent, probe.key) is not None:
+                raise Conflict("the event was taken in hand while it was looked for")
             raise UnknownEvent(f"{agent} has no event {probe.id!r} from {probe.source!r}")
         server = await self._kernel.awaken_fresh(agent)
         work = work_outside(parts, agent, server.head)

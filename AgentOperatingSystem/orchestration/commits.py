@@ -20,6 +20,8 @@ from AgentOperatingSystem.storage.records import STATE, Change, EventRow, Row
 
 ROWS_MAX = 90
 """Rows per append; a store's transaction holds 100."""
+CHANGED_MAX = 70
+"""Rows of one turn after which the next event begins another commit."""
 LINGER_SECONDS = 0.005
 """How long a row that may be written behind waits for company; short beside any answer of a model."""
 
@@ -71,12 +73,26 @@ class Commits:
             await self.pay()
             await Keeper(self._parts, self.awake, self.work).found(claims=True)
             self.work.claim(case)
-            relayed, outputs = await self._commit(), self.work.outputs()
-            if outputs and not relayed:
-                await self._parts.bus.send(outputs)
-            self.awake.owed = ()
-            for row in self.work.committed(self.awake.server.head):
-                self._tell(row)
+            await self._commit_so_far()
+
+    async def make_room(self) -> None:
+        """Commits what the turn did so far, which is told and sent now, where much more would not fit one transaction
+        of a store. Raises as `commit` does.
+        """
+        work = self.work
+        if len(work.inserts) + len(work.updates) + len(work.rows) < CHANGED_MAX:
+            return
+        async with self._lock:
+            await self.pay()
+            await self._commit_so_far()
+
+    async def _commit_so_far(self) -> None:
+        relayed, outputs = await self._commit(), self.work.outputs()
+        if outputs and not relayed:
+            await self._parts.bus.send(outputs)
+        self.awake.owed = ()
+        for row in self.work.committed(self.awake.server.head):
+            self._tell(row)
 
     def write(self, *rows: Row, blob: bool = False, outputs: Sequence[Message] = ()) -> None:
         """Begins to make rows of the journal durable; whatever is appended or committed next waits for them. `blob`

@@ -88,9 +88,9 @@ class Handling:
             work.hold(case, work.blocked)
         elif answers_a_wait(case.event):
             await hand_over(self._parts, work, case)
-        elif work.held_by(case.event):  # since an event before it in this turn waits
+        elif work.conversations.holds(case.event):  # since an event before it in this turn waits
             work.hold_back(case)
-        elif work.comes_after(case.event):
+        elif work.conversations.comes_after(case.event):
             work.hold(case, GOES_FIRST)
         elif _answers_a_request(case.event) and await self._comes_too_late(work, case):
             work.end(case, End(Status.CANCELLED, "no request waits for this answer any more"))
@@ -169,6 +169,7 @@ class Handling:
         steps.raise_verdict()
         if was_cancelled:
             raise _why_cancelled(running, limit_seconds)
+        await steps.raise_forgotten()
         return context, result
 
     async def _take_over(self, awake: Awake, work: Work, case: Case, context: Context, result: Any) -> None:
@@ -231,7 +232,7 @@ class Handling:
         level = logging.INFO if isinstance(error, AOSError) else logging.ERROR
         _log.log(level, "%s: event %s: %s", work.head.agent, case.event.id, decision, exc_info=level == logging.ERROR)
         if isinstance(decision, Park):
-            work.retry(case, decision)
+            work.retry(case, decision, owns=awake.agent is not None and awake.agent.converses)
         elif isinstance(decision, BackOff):
             work.back_off(case, decision)
         elif isinstance(decision, End):

@@ -13,6 +13,7 @@ from AgentOperatingSystem.errors import AOSError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.decisions import End, why_hold
+from AgentOperatingSystem.orchestration.resuming import held
 from AgentOperatingSystem.orchestration.waits import answers_a_wait
 from AgentOperatingSystem.orchestration.work import Work
 from AgentOperatingSystem.storage.ports import AgentStore
@@ -41,6 +42,8 @@ async def intake(
     work.blocked = switched if hold == switched else ""
     can_move = hold is None or isinstance(hold, End)
     waiting = await _waiting(store, work) if can_move and (rings or work.head.backlog) else []
+    if can_move and rings and work.head.freeing:
+        work.free_more(await held(store, work))
     waiting += await _abandoned(store, work) if rings and work.head.control is Control.TERMINATED else []
     ticks = await _ticks(store, work) if rings and hold is None and _tick_due(work) else []
     cases = [*waiting, *(work.take(case) for case in ticks if case.key not in applied), *arrivals]
@@ -55,7 +58,8 @@ def _held(work: Work, case: Case, hold: End | str | None) -> bool:
     if case.aside:
         work.end(case, End(Status.QUARANTINED, case.aside))
         return True
-    if hold is None and work.held_by(case.event) and not answers_a_wait(case.event):
+    held_back = work.conversations.holds(case.event) or (case.row is None and work.conversations.is_freeing(case.event))
+    if hold is None and held_back and not answers_a_wait(case.event):
         work.hold_back(case)
         return True
     reason = hold or (work.blocked if case.row is None else "") or _queue_behind(work, case)
@@ -73,9 +77,20 @@ async def _waiting(store: AgentStore, work: Work) -> list[Case]:
     limit = work.rules.turn_events_max
     due_by = math.inf if work.strict and not work.head.waiting else work.now  # answers pass by all that is held
     rows = await store.parked(work.head.agent, due_by, limit)
-    ready = _ready(rows, work)
+    ready = await _without_owners(store, work, _ready(rows, work))
     work.unseen = work.head.backlog - sum(row.blocking for row in ready)
     return [Case(row.event, row) for row in ready]
+
+
+async def _without_owners(store: AgentStore, work: Work, ready: list[EventRow]) -> list[EventRow]:
+    """An event that had its conversation to itself until it is due goes on now, before all others of it."""
+    for owner in [row for row in ready if row.owns]:
+        others = [row for row in ready if row is not owner and row.event.conversation == owner.event.conversation]
+        for row in others:
+            work.hold_back(Case(row.event, row))
+        work.go_on(owner, await held(store, work))
+        ready = [row for row in ready if row is not owner and row not in others]
+    return ready
 
 
 async def _abandoned(store: AgentStore, work: Work) -> list[Case]:

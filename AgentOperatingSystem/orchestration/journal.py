@@ -1,8 +1,7 @@
 """The journal: what makes the steps of one event's handling durable, so that a retry reads them back.
 
-A handler's calls come in through the port in `agents/steps.py`; `Commits` makes them durable. Where the handling cannot
-go on (the fence is lost, an answer has to be waited for, an effect is in doubt), the handler is stopped, `verdict` says
-why, and the call that found out never returns: nothing that the handler does with an exception can hide it.
+Calls come in through the port in `agents/steps.py`; `Commits` makes them durable. Where the handling cannot go on (its
+fence is lost, it has to wait, an effect is in doubt), the handler is stopped; the call that found out never returns.
 """
 
 import asyncio
@@ -146,6 +145,12 @@ class Journal:
         self._over = True
         for each in list(self._stuck):
             each.cancel()
+
+    async def forgotten(self) -> list[str]:
+        """Calls of unknown outcome that this try, which is over, has not come to again."""
+        recorded = self._recorded if self._claimed else await self._recorder.read(self._case.key)
+        left = self._unasked if self._claimed else set(recorded)
+        return [recorded[name].what for name in left if recorded[name].status is StepStatus.INTENT]
 
     async def halt(self, verdict: Verdict) -> Never:
         """Ends the handling, when calls under way have come to their end; the first verdict stands. Never returns."""

@@ -158,6 +158,7 @@ class Kernel:
             for case in await intake(
                 self.parts.store, work, arrivals, applied, rings=rings, broken=awake.broken, switched=switched
             ):
+                await commits.make_room()
                 await self._handling.handle(awake, commits, case)
         except BaseException:
             commits.abandon()

@@ -58,7 +58,7 @@ async def let_go(parts: Parts, work: Work, row: EventRow) -> None:
     if row.claims:
         for message in cancellations(row, (await Recorder(parts, work.head.agent).read(row.key)).values()):
             work.send(message)
-    if row.status not in OWNS:
+    if row.status not in OWNS and not row.owns:
         return
     for name in row.waits:
         timer = f"{WAIT}{row.key}/{name}"

@@ -20,7 +20,7 @@ from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.orchestration.recording import Recorder
 from AgentOperatingSystem.orchestration.waits import expiry
 from AgentOperatingSystem.orchestration.work import Work
-from AgentOperatingSystem.storage.records import Row
+from AgentOperatingSystem.storage.records import Row, Status
 
 MARGIN = 0.8
 """Where an agent's own time limit is short, the share of it after which no further step is made."""
@@ -77,6 +77,20 @@ class Steps:
             raise Fenced(error)
         raise error or Halted(self._journal)
 
+    async def raise_forgotten(self) -> None:
+        """Raises `Halted` where the handler came to its end without a call that an earlier try had begun: nobody knows
+        what became of that.
+        """
+        row = self._case.row
+        if row is None or not row.claims:
+            return
+        journal = self.open()
+        if left := await journal.forgotten():
+            missing = ", ".join(sorted(left)[:3])
+            reason = f"this retry ended without {missing}, which an earlier try was about to call"
+            journal.verdict = Aside(Status.DIVERGED, reason)
+            raise Halted(journal)
+
 
 class Fenced(Exception):
     """A commit of the journal failed, and with it the turn."""
@@ -90,7 +104,7 @@ def end_early(work: Work, case: Case, journal: Journal, *, owns: bool) -> None:
     """Puts the journal's verdict into the turn's work."""
     verdict = journal.verdict
     if isinstance(verdict, GoesOn):
-        work.postpone(case, str(verdict), verdict.due)
+        work.postpone(case, str(verdict), verdict.due, owns=owns)
     elif isinstance(verdict, Aside):
         work.put_aside(case, verdict.status, str(verdict), owns=owns)
     elif isinstance(verdict, Ends):

@@ -14,13 +14,11 @@ from AgentOperatingSystem.agents.timers import TIMER, Timer
 from AgentOperatingSystem.events import TIME_MAX, Event, Message, doorbell, encode
 from AgentOperatingSystem.orchestration.cases import Case, with_sent
 from AgentOperatingSystem.orchestration.chains import messages_of
+from AgentOperatingSystem.orchestration.conversations import HELD, Conversations
 from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, Rules, order_of
 from AgentOperatingSystem.storage.records import Change, Control, EventRow, Head, Row, Status
 
-HELD = "its conversation waits for an answer"
 GOES_FIRST = "an earlier event goes on first"
-EVERY = "*"
-"""Stands among the conversations that wait where all do: the agent's order is strict."""
 _replace = msgspec.structs.replace
 Timers = Sequence[tuple[str, Timer | None]]
 """Names, and what is written under them; None removes."""
@@ -54,9 +52,9 @@ class Work:
         self._backlog = head.backlog
         self._in_hand = 0
         """How many of the backlog this turn has claimed: they need no bell."""
-        self._waiting = head.waiting
-        self._resumed: set[str] = set()
-        """Conversations of events that go on after this turn."""
+        self.conversations = Conversations(head, strict)
+        self.crowded = False
+        """Whether more may be held than was read."""
         self._next_order = head.next_order
         self._next_tick = head.next_tick
         self._handled = head.handled
@@ -84,9 +82,11 @@ class Work:
         """The event ends without a result, or is put aside."""
         self._end(case, end.status, end.reason, None, ())
 
-    def retry(self, case: Case, park: Park) -> None:
-        """A failed try: the event steps aside until it is due (or, where order is strict, blocks those behind it)."""
-        self._park(case, park.reason, due=park.due, blocking=self.strict, attempts=case.attempt)
+    def retry(self, case: Case, park: Park, *, owns: bool = False) -> None:
+        """A failed try: the event steps aside until it is due (or, where order is strict, blocks those behind it). With
+        steps behind it, it keeps its conversation (`owns`).
+        """
+        self._park(case, park.reason, due=park.due, blocking=self.strict, attempts=case.attempt, owns=owns)
         self.ring(park.due, case.key)
         if self.strict:
             self.blocked = "an earlier event waits for its next try"
@@ -146,10 +146,10 @@ class Work:
         self.head = head
         return rows
 
-    def postpone(self, case: Case, reason: str, due: float = 0.0) -> None:
+    def postpone(self, case: Case, reason: str, due: float = 0.0, *, owns: bool = False) -> None:
         """The event goes on from its journal, first in line; this was no failed try."""
         first = due <= self.now or self.strict
-        self._park(case, reason, due=due, blocking=first, attempts=case.attempt - 1)
+        self._park(case, reason, due=due, blocking=first, attempts=case.attempt - 1, owns=owns and not first)
         self.ring(due, case.key)
         if first:
             self.blocked = GOES_FIRST
@@ -178,26 +178,23 @@ class Work:
         due = min((timer.due for timer in timers), default=0.0)
         waits = tuple(row.name.partition("/")[2] for row in rows)
         self._put_aside(case, Status.WAITING, reason, due, waits, outputs)
-        self._own(case.event, owns=owns)
+        if owns or self.strict:
+            self.conversations.own(case.event)
 
     def go_on(self, row: EventRow, held: Sequence[EventRow]) -> None:
         """An answer has come: the event that waited is first in line, before those that its conversation held, and what
         comes of that conversation in this turn comes after it.
         """
         asks = row.outputs if any(each is row for each in self.updates) else ()  # of this very turn: not on their way
-        if self.held_by(row.event):
-            self._resumed.add(row.event.conversation)
+        self.conversations.goes_on(row.event)
         freed = self.free(row.event, held)
         self._backlog += not row.blocking
-        goes_on = _replace(row, status=Status.PARKED, reason="goes on", due=0.0, blocking=True, outputs=asks)
+        goes_on = _replace(
+            row, status=Status.PARKED, reason="goes on", due=0.0, blocking=True, outputs=asks, owns=False
+        )
         order = min([row.order, *(each.order - 1 for each in freed)])
         self._move(_replace(goes_on, order=order, version=self.head.version + 1))
         self.ring(0.0, "answer")
-
-    def from_outside(self) -> "Work":
-        """This is no turn: what the last one has recorded and perhaps never sent is still owed."""
-        self.unrelayed = list(self.head.unrelayed)
-        return self
 
     def keep(self, row: EventRow) -> None:
         """The event stays where it is; a row of it has changed."""
@@ -205,25 +202,25 @@ class Work:
 
     def free(self, event: Event, held: Sequence[EventRow]) -> list[EventRow]:
         """The event's conversation is its own no more: what it held goes on, and whatever comes queues behind."""
-        owned = EVERY if self.strict else event.conversation
-        self._waiting = tuple(each for each in self._waiting if each != owned)
+        return self._free(self.conversations.of(event), held)
+
+    def free_more(self, held: Sequence[EventRow]) -> None:
+        """The next part of what conversations held that are free again."""
+        for owned in self.conversations.freeing:
+            if owned not in self.conversations.waiting:
+                self._free(owned, held)
+
+    def _free(self, owned: str, held: Sequence[EventRow]) -> list[EventRow]:
         written = {row.key: row for row in (*self.updates, *self.inserts)}  # this very turn may have held some back
         rows = ({row.key: row for row in held} | written).values()
-        freed = [row for row in rows if row.reason == HELD and (self.strict or row.event.conversation == owned)]
+        freed = self.conversations.freed(owned, rows, crowded=self.crowded)
+        self.touched = True
         for row in freed:
             self._backlog += not row.blocking
             self._move(_replace(row, reason="goes on", due=row.event.due, blocking=True, version=self.head.version + 1))
         if freed:
             self.ring(0.0, "freed")
         return freed
-
-    def held_by(self, event: Event) -> bool:
-        """Whether the event's conversation belongs to another that waits for an answer."""
-        return bool(self._waiting) and (EVERY in self._waiting or event.conversation in self._waiting)
-
-    def comes_after(self, event: Event) -> bool:
-        """Whether another event of its conversation goes on first."""
-        return bool(self._resumed) and (self.strict or event.conversation in self._resumed)
 
     def hold_back(self, case: Case) -> None:
         """The event is parked until its conversation is free."""
@@ -234,7 +231,8 @@ class Work:
     def put_aside(self, case: Case, status: Status, reason: str, *, owns: bool) -> None:
         """A person has to say what is to happen with the event, and until then (`owns`) with its conversation."""
         self._put_aside(case, status, reason)
-        self._own(case.event, owns=owns)
+        if owns or self.strict:
+            self.conversations.own(case.event)
 
     def send(self, message: Message) -> None:
         """A message that belongs to no event of the turn leaves with the commit."""
@@ -283,7 +281,8 @@ class Work:
                 backoff_until=backoff_until,
                 outages=outages,
                 next_tick=self._next_tick,
-                waiting=self._waiting,
+                waiting=self.conversations.waiting,
+                freeing=self.conversations.freeing,
                 handled=self._handled,
                 unrelayed=tuple(self.unrelayed),
                 step_blobs=head.step_blobs or self.step_blobs,
@@ -305,12 +304,6 @@ class Work:
 
     # --- inside ---------------------------------------------------------------------------------------------
 
-    def _own(self, event: Event, *, owns: bool) -> None:
-        """The event's conversation is its own until it goes on, so that what it had heard stays true."""
-        owned = EVERY if self.strict else event.conversation
-        if (owns or self.strict) and owned not in self._waiting:
-            self._waiting = (*self._waiting, owned)
-
     def _end(self, case: Case, status: Status, reason: str, result: Any, outputs: tuple[Message, ...]) -> None:
         """The row of an event that ended or was put aside."""
         if outputs and not case.carried:
@@ -321,13 +314,15 @@ class Work:
         sent = with_sent(ended, outputs)
         self._keep(case, _replace(ended, result=result, outputs=outputs, sent=sent, finished_at=self.now))
 
-    def _park(self, case: Case, reason: str, *, due: float, blocking: bool, attempts: int) -> None:
+    def _park(self, case: Case, reason: str, *, due: float, blocking: bool, attempts: int, owns: bool = False) -> None:
         """The row of an event that waits in the mailbox."""
         self._leave(case)
+        if owns := owns and not self.strict and case.row is not None and case.row.claims > 0:
+            self.conversations.own(case.event)
         self._backlog += blocking
         order = case.row.order if case.row else self._place(case.event)
         parked = self._written(case, Status.PARKED, reason)
-        self._keep(case, _replace(parked, order=order, blocking=blocking, due=due, attempts=attempts))
+        self._keep(case, _replace(parked, order=order, blocking=blocking, due=due, attempts=attempts, owns=owns))
 
     def _put_aside(
         self,
@@ -395,5 +390,6 @@ class Work:
     def _ring_for_backlog(self) -> None:
         """Whoever leaves blocking events behind sees to it that the agent wakes for them."""
         moves = self._control[0] in (Control.ACTIVE, Control.TERMINATED)
-        if self._backlog > self._in_hand and moves and self._outage[0] <= self.now and not self.blocked:
+        waits = self._backlog > self._in_hand or bool(self.conversations.freeing)
+        if waits and moves and self._outage[0] <= self.now and not self.blocked:
             self.ring(0.0, "backlog")

@@ -65,6 +65,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     waiting: tuple[str, ...] = ()
     """Conversations that belong to an event which waits for an answer: other events of them are parked."""
+    freeing: tuple[str, ...] = ()
+    """Conversations that are free again, and of which events are still held: they go on part by part."""
     step_blobs: bool = False
     """Whether a step of it ever had a result, or a state was kept of it, so large that it became a blob."""
     keeps_states: bool = False
@@ -143,6 +145,8 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """UTC seconds since which a turn has it in hand, or had when its host died; 0 where none has."""
     waits: tuple[str, ...] = ()
     """Names of the steps whose answers it waits for."""
+    owns: bool = False
+    """Whether it has its conversation to itself although it is parked: it has made steps, and goes on at `due`."""
 
 
 class Row(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from AgentOperatingSystem.agents.steps import Call, Done, Run
 from AgentOperatingSystem.orchestration import journal
 from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.commits import Commits
+from AgentOperatingSystem.orchestration.conversations import Conversations
 from AgentOperatingSystem.orchestration.journal import Journal
 from AgentOperatingSystem.orchestration.ledger import after_intent
 from AgentOperatingSystem.orchestration.work import Work
@@ -108,7 +109,7 @@ def run_of_a_timer_lost(patch: pytest.MonkeyPatch) -> Build:
 
 def conversation_open(patch: pytest.MonkeyPatch) -> Build:
     """Others get between an event and the answer that it waits for."""
-    patch.setattr(Work, "held_by", lambda self, event: False)
+    patch.setattr(Conversations, "holds", lambda self, event: False)
     return Build()
 
 

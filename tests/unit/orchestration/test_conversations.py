@@ -7,13 +7,17 @@ import pytest
 
 from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Context, Limits
+from AgentOperatingSystem.errors import Retryable, TooLarge
 from AgentOperatingSystem.events import TIME_MAX, Event
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.orchestration.cancelling import CancelDesk
 from AgentOperatingSystem.orchestration.cases import Case
+from AgentOperatingSystem.orchestration.conversations import HELD
 from AgentOperatingSystem.orchestration.decisions import Rules
-from AgentOperatingSystem.orchestration.work import HELD, Work
-from AgentOperatingSystem.storage.records import EventRow, Head, Row, Status
-from tests.systems import System, event, passed, running
+from AgentOperatingSystem.orchestration.work import Work
+from AgentOperatingSystem.storage.memory import MemoryAgentStore
+from AgentOperatingSystem.storage.records import Change, Committed, EventRow, Head, Row, Status
+from tests.systems import System, World, event, passed, running
 
 pytestmark = pytest.mark.virtual_time
 NOW = 1000.0
@@ -88,6 +92,93 @@ async def test_a_question_of_another_agent_is_no_answer() -> None:
     assert (await system.statuses("nosy"))["2"] == "done"
 
 
+async def test_an_event_that_is_to_be_tried_again_keeps_its_conversation() -> None:
+    """What it has heard by its steps stays true; whatever is of another conversation goes on meanwhile."""
+
+    class Failing(Talker):
+        name = "talker"
+
+        async def on_event(self, event: Event, context: Context) -> Any:
+            if event.data == "fail":
+                await context.step("hears", str, 1)
+                if context.attempt < 3:
+                    raise Retryable(after_seconds=10)
+            return await super().on_event(event, context)
+
+    system = await running(Failing)
+    await system.send("talker", "1", data="fail", conversation="c")
+    await passed(1)
+    await system.send("talker", "2", conversation="c")
+    await system.send("talker", "3", conversation="d")
+    await passed(5)
+    assert (await system.head("talker")).waiting == ("c",)
+    await passed(100)
+    assert (await system.state("talker"))["order"] == ["3", "1", "2"]
+    head = await system.head("talker")
+    assert (head.backlog, head.waiting) == (0, ())
+
+
+async def test_cancelling_what_is_to_be_tried_again_frees_its_conversation() -> None:
+    class Failing(Talker):
+        name = "talker"
+
+        async def on_event(self, event: Event, context: Context) -> Any:
+            if event.data == "fail":
+                await context.step("hears", str, 1)
+                raise Retryable(after_seconds=1000)
+            return await super().on_event(event, context)
+
+    system = await running(Failing)
+    await system.send("talker", "1", data="fail", conversation="c")
+    await passed(1)
+    await system.send("talker", "2", conversation="c")
+    await passed(1)
+    await CancelDesk(system.parts, system.kernel).cancel(AgentId("talker"), "/test", "1")
+    await passed(1)
+    assert await system.statuses("talker") == {"1": "cancelled", "2": "done"}
+
+
+class Small(MemoryAgentStore):
+    """Its transactions hold no more than those of an Azure table."""
+
+    async def commit(self, change: Change) -> Committed:
+        rows = 1 + len(change.inserts) + len(change.updates) + len(change.rows)
+        if rows > 100:
+            raise TooLarge(f"{rows} rows in one transaction")
+        return await super().commit(change)
+
+
+@pytest.mark.parametrize("held_max", [60, 1000])
+async def test_ever_so_many_held_events_go_on_part_by_part_in_their_order(held_max: int) -> None:
+    system = await running(Talker, Answerer, rules=Rules(held_max=held_max), world=World(store=Small()))
+    await system.send("talker", "0", data="ask", conversation="c")
+    await passed(1)
+    for number in range(1, 151):
+        await system.send("talker", str(number), conversation="c")
+    await passed(10)
+    assert list((await system.statuses("talker")).values()).count("parked") == 150
+    await passed(15)  # the answer is there by now
+    await system.send("talker", "late", conversation="c")
+    await passed(100)
+    assert (await system.state("talker"))["order"] == [*map(str, range(151)), "late"]
+    head = await system.head("talker")
+    assert (head.backlog, head.waiting, head.freeing) == (0, (), ())
+
+
+async def test_a_turn_of_many_rows_is_several_commits() -> None:
+    class Rememberer(BaseAgent):
+        async def on_event(self, event: Event, context: Context) -> None:
+            for name in "abcde":
+                await context.remember(f"{event.id}-{name}", 1)
+
+    system = System(Rememberer, world=World(store=Small()))
+    await system.send_together(*(event("rememberer", str(number)) for number in range(64)))
+    system.pump.start()
+    await passed(10)
+    assert set((await system.statuses("rememberer")).values()) == {"done"}
+    assert len(await system.rows("rememberer")) == 64
+
+
 # --- the bookkeeping of one turn ------------------------------------------------------------------------------
 
 
@@ -121,8 +212,8 @@ def test_whoever_waited_is_before_those_that_it_held() -> None:
 def test_what_comes_of_the_conversation_in_the_same_turn_comes_after() -> None:
     work = work_of(waiting=("c",))
     work.go_on(row_of("waits", Status.WAITING), [])
-    assert work.comes_after(event("talker", conversation="c"))
-    assert not work.comes_after(event("talker", conversation="d"))
+    assert work.conversations.comes_after(event("talker", conversation="c"))
+    assert not work.conversations.comes_after(event("talker", conversation="d"))
 
 
 def test_a_question_that_has_not_left_is_not_lost_where_an_answer_comes_in_the_same_turn() -> None:

@@ -295,3 +295,21 @@ async def test_a_conversation_is_free_when_its_event_is_cancelled_or_dropped() -
     await passed(10)
     await system.effects.drop(AgentId("clerk"), row.key)
     assert result_of(await ended(system, "clerk", "2")) == "Hello again."
+
+
+async def test_a_retry_that_ends_without_the_call_that_was_begun_does_not_hide_it() -> None:
+    refund, tries = stuck(times=9), []
+
+    class Forgetful(BaseAgent):
+        name = "forgetful"
+
+        async def on_event(self, event: Event, context: Context) -> Any:
+            tries.append(context.attempt)
+            return await context.call(refund, order="o-1") if len(tries) == 1 else "nothing to do"
+
+    system = await running(Forgetful)
+    row = await system.handle("forgetful", "1")
+    assert (row.status, row.result) == (Status.DIVERGED, None)
+    assert row.reason == "this retry ended without refund, which an earlier try was about to call"
+    await passed(20)
+    assert (await system.effects.drop(AgentId("forgetful"), row.key, by="ann")).status is Status.CANCELLED
