@@ -1,6 +1,7 @@
 """Waiting for something that another process or a background task is about to do."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -13,4 +14,13 @@ async def until(probe: Callable[[], Awaitable[T]], holds: Callable[[T], bool], s
     while not holds(found := await probe()):
         assert asyncio.get_running_loop().time() < deadline, found
         await asyncio.sleep(0.01)
+    return found
+
+
+def waited(probe: Callable[[], T], holds: Callable[[T], bool] = bool, seconds: float = 30.0) -> T:
+    """`until` for tests that run no loop: another process is about to do it."""
+    deadline = time.monotonic() + seconds
+    while not holds(found := probe()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
     return found

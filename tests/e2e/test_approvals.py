@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
@@ -12,6 +11,7 @@ import httpx2
 import pytest
 
 from tests.hosts import ROOT, TOKEN, hosting
+from tests.waiting import waited
 
 APP = Path(__file__).with_name("approvals_app.py")
 AOS = [sys.executable, "-c", "import sys; from AgentOperatingSystem.cli import main; sys.exit(main())"]
@@ -23,13 +23,11 @@ def aos(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def until(client: httpx2.Client, agent: str, *statuses: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
-    while True:
+    def look() -> dict[str, Any]:
         found: dict[str, Any] = client.get(f"/api/v1/agents/{agent}/events/e", params={"source": "/people/ada"}).json()
-        if found.get("status") in statuses:
-            return found
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
+        return found
+
+    return waited(look, lambda found: found.get("status") in statuses)
 
 
 def lines(folder: Path, name: str) -> int:
@@ -71,10 +69,7 @@ def test_a_kill_within_the_call_is_in_doubt_and_decided_by_command(
         asked = client.get(f"/api/v1/approvals/clerk/{key}").json()["items"][0]
         approval = {"by": "bob", "hash": asked["wants"]["hash"]}
         assert client.post(f"/api/v1/approvals/clerk/{key}/approve", json=approval).status_code == 200
-        deadline = time.monotonic() + 30
-        while not lines(tmp_path, "refunds"):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        waited(lambda: lines(tmp_path, "refunds"))
         host.end(SIGKILL)
     with hosting(tmp_path, app=APP, clock_skew_seconds=0.1) as host:
         url = host.hears(r"listening on (\S+)")[1]

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGKILL
@@ -13,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.hosts import ROOT, TOKEN, hosting
+from tests.waiting import waited
 
 APP = Path(__file__).with_name("chat_app.py")
 CHAT = "/api/v1/agents/clerk/chat"
@@ -80,8 +80,7 @@ def test_the_command_goes_on_over_a_restart_of_the_host(tmp_path: Path, monkeypa
             [*command, "--url", url], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as talking:
             with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
-                while client.get("/api/v1/agents/clerk").json().get("state") != "running":
-                    time.sleep(0.05)
+                waited(lambda: client.get("/api/v1/agents/clerk").json(), lambda clerk: clerk.get("state") == "running")
             host.end(SIGKILL)
             monkeypatch.setenv("CHAT_SECONDS", "0")
             with hosting(tmp_path, app=APP, port=port):

@@ -9,24 +9,15 @@ from AgentOperatingSystem.events import Message
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.messaging.postgres.bus import PostgresBus
 from AgentOperatingSystem.messaging.postgres.opening import opened
-from AgentOperatingSystem.proof.kill.points import Trap
+from AgentOperatingSystem.proof.kill.points import Trap, trapped
 from AgentOperatingSystem.storage.postgres.store import PostgresAgentStore
-from AgentOperatingSystem.storage.records import Change, Committed, Head
 
 
 class TrappedPostgresStore(PostgresAgentStore):
     """The store on PostgreSQL with traps around the head's read and the commit."""
 
-    async def load(self, agent: AgentId) -> tuple[Head, str] | None:
-        found = await super().load(agent)
-        Trap.step("loaded")
-        return found
-
-    async def commit(self, change: Change) -> Committed:
-        Trap.step("before commit")
-        committed = await super().commit(change)
-        Trap.step("after commit")
-        return committed
+    load = trapped(PostgresAgentStore.load, after="loaded")
+    commit = trapped(PostgresAgentStore.commit, "before commit", "after commit")
 
 
 class TrappedPostgresBus(PostgresBus):

@@ -5,20 +5,21 @@ A trap counts down; at zero the process sends itself SIGKILL, in the middle of w
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar
 
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
 from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.engines import Engines
 from AgentOperatingSystem.events import Message
-from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.messaging.embedded import EmbeddedBus
 from AgentOperatingSystem.messaging.ports import Turn
-from AgentOperatingSystem.storage.records import Change, Committed, Head
 from AgentOperatingSystem.storage.sqlite.store import SqliteAgentStore
 
+P = ParamSpec("P")
+T = TypeVar("T")
 CRASH_LIMIT = 1_000_000
 """These hosts are killed from outside all the time: that says nothing against the events they had in hand."""
 LEASE_SECONDS = 0.5
@@ -49,25 +50,32 @@ class Trap:
     @classmethod
     def step(cls, point: str) -> None:
         """Passes a point, perhaps for the last time."""
-        if point == cls.point:
+        if point and point == cls.point:
             cls.countdown -= 1
             if cls.countdown <= 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+def trapped(
+    method: Callable[P, Awaitable[T]], before: str = "", after: str = ""
+) -> Callable[P, Coroutine[Any, Any, T]]:
+    """A store's method with a trap before it and behind it."""
+
+    @wraps(method)
+    async def passed(*args: P.args, **kwargs: P.kwargs) -> T:
+        Trap.step(before)
+        answer = await method(*args, **kwargs)
+        Trap.step(after)
+        return answer
+
+    return passed
+
+
 class TrappedStore(SqliteAgentStore):
     """The embedded store with traps around the head's read and the commit."""
 
-    async def load(self, agent: AgentId) -> tuple[Head, str] | None:
-        found = await super().load(agent)
-        Trap.step("loaded")
-        return found
-
-    async def commit(self, change: Change) -> Committed:
-        Trap.step("before commit")
-        committed = await super().commit(change)
-        Trap.step("after commit")
-        return committed
+    load = trapped(SqliteAgentStore.load, after="loaded")
+    commit = trapped(SqliteAgentStore.commit, "before commit", "after commit")
 
 
 class TrappedBus(EmbeddedBus):

@@ -76,6 +76,29 @@ def _checked_key(key: bytes) -> bytes:
     return key
 
 
+class _Identity:
+    """The credential that was given; else the host's own, which is made when it is needed first, and closed here."""
+
+    def __init__(self, given: Credential | None) -> None:
+        self._given = given
+        self._own: Any = None
+
+    def credential(self) -> Credential:
+        """Raises `ConfigurationError` where azure-identity is needed and not installed."""
+        if self._given is not None:
+            return self._given
+        if self._own is None:
+            self._own = default_credential()
+        own: Credential = self._own
+        return own
+
+    async def close(self) -> None:
+        """Closes what was made here."""
+        own, self._own = self._own, None
+        if own is not None:
+            await own.close()
+
+
 class AzureSandbox:
     """One session of a pool. `close` ends the session; else the pool ends it when it has been idle for its time.
 
@@ -87,8 +110,7 @@ class AzureSandbox:
     def __init__(self, pool: SessionPool, agent: AgentId, run: str, credential: Credential | None = None) -> None:
         self._pool = pool
         self._session = pool.session_id(agent, run)
-        self._credential = credential
-        self._own: Any = None
+        self._identity = _Identity(credential)
 
     async def run(
         self,
@@ -122,14 +144,12 @@ class AzureSandbox:
         try:
             await self._call("DELETE", "session", None, START_SECONDS_MAX, 64 * KIB)
         finally:
-            if self._own is not None:
-                await self._own.close()
-                self._own = None
+            await self._identity.close()
 
     async def _call(
         self, method: str, path: str, body: Mapping[str, Any] | None, seconds: float, size_max: int
     ) -> Mapping[str, Any]:
-        token = (await self._credentials().get_token(SCOPE)).token
+        token = (await self._identity.credential().get_token(SCOPE)).token
         url = f"{self._pool.endpoint.rstrip('/')}/{path}"
         query = {"api-version": API_VERSION, "identifier": self._session}
         headers = {"Authorization": f"Bearer {token}"}
@@ -142,14 +162,6 @@ class AzureSandbox:
         except httpx2.HTTPError as error:
             raise ServiceError(f"session pool: {type(error).__name__}: {error}") from None
 
-    def _credentials(self) -> Credential:
-        if self._credential is not None:
-            return self._credential
-        if self._own is None:
-            self._own = default_credential()
-        credential: Credential = self._own
-        return credential
-
 
 class AzureSandboxes:
     """Sessions of one pool for all agents of a system: a new one for each run, deleted at its end. One credential, the
@@ -158,17 +170,16 @@ class AzureSandboxes:
 
     def __init__(self, pool: SessionPool, credential: Credential | None = None) -> None:
         self._pool = pool
-        self._credential = credential
-        self._own: Any = None
+        self._identity = _Identity(credential)
 
     async def check(self) -> None:
         """Raises `ConfigurationError` where azure-identity is not installed."""
-        self._credentials()
+        self._identity.credential()
 
     @asynccontextmanager
     async def open(self, agent: AgentId, run: str) -> AsyncIterator[AzureSandbox]:
         """The session of this run. Deleting it is tried once: the pool ends what stays idle."""
-        sandbox = AzureSandbox(self._pool, agent, run, self._credentials())
+        sandbox = AzureSandbox(self._pool, agent, run, self._identity.credential())
         try:
             yield sandbox
         finally:
@@ -176,17 +187,7 @@ class AzureSandboxes:
 
     async def close(self) -> None:
         """Closes the credential that was made here."""
-        if self._own is not None:
-            await self._own.close()
-            self._own = None
-
-    def _credentials(self) -> Credential:
-        if self._credential is not None:
-            return self._credential
-        if self._own is None:
-            self._own = default_credential()
-        credential: Credential = self._own
-        return credential
+        await self._identity.close()
 
 
 async def _ended(sandbox: AzureSandbox) -> None:
