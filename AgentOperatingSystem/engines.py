@@ -5,7 +5,7 @@
     postgres   postgres     postgres | servicebus
     azure      azure        servicebus | storage_queue | embedded
 
-`store` and `bus` name them; `auto` takes what is configured. Each vendor's adapter is imported when it is chosen.
+`config/carriers.py` says which. Each vendor's adapter is imported when it is chosen.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,6 +16,8 @@ from typing import ClassVar
 from AgentOperatingSystem.auth.opening import Auth
 from AgentOperatingSystem.clock import Clock
 from AgentOperatingSystem.config import AOSConfig
+from AgentOperatingSystem.config.carriers import bus_of as bus_of
+from AgentOperatingSystem.config.carriers import store_of as store_of
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.messaging import embedded
@@ -27,18 +29,6 @@ from AgentOperatingSystem.storage.sqlite.store import SCHEMA, SqliteAgentStore
 
 Copies = Callable[[Event], Sequence[Event]]
 Collect = Callable[[float], Awaitable[int]]
-
-_SETS = {
-    "azure": ("storage_connection_string", "storage_account_url"),
-    "postgres": ("database_url",),
-    "servicebus": ("servicebus_connection_string", "servicebus_fully_qualified_namespace"),
-}
-_BUSES = {
-    "embedded": ("embedded", "servicebus"),
-    "postgres": ("postgres", "servicebus"),
-    "azure": ("storage_queue", "servicebus", "embedded"),
-}
-"""The brokers that a store can have; the first is the one that it has when nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +57,6 @@ class Opened:
             await self.engine.close()
         if self.auth is not None:
             await self.auth.close()
-
-
-def store_of(config: AOSConfig) -> str:
-    """`embedded`, `azure` or `postgres`. Raises `ConfigurationError` where the configuration names two or none."""
-    if config.store != "auto":
-        if config.store in _SETS and not _is_set(config, config.store):
-            raise ConfigurationError(f"store is {config.store!r}: set {' or '.join(_SETS[config.store])}")
-        return config.store
-    named = [name for name in ("azure", "postgres") if _is_set(config, name)]
-    if len(named) > 1:
-        raise ConfigurationError("a storage account and a database_url are configured: let store say which keeps state")
-    return named[0] if named else "embedded"
-
-
-def bus_of(config: AOSConfig) -> str:
-    """`embedded`, `postgres`, `servicebus` or `storage_queue`. Raises `ConfigurationError`."""
-    store = store_of(config)
-    if config.bus == "auto":
-        return "servicebus" if _is_set(config, "servicebus") else _BUSES[store][0]
-    if config.bus not in _BUSES[store]:
-        raise ConfigurationError(f"bus is {config.bus!r}, but the store {store!r} goes with {', '.join(_BUSES[store])}")
-    if config.bus == "servicebus" and not _is_set(config, "servicebus"):
-        raise ConfigurationError(f"bus is 'servicebus': set {' or '.join(_SETS['servicebus'])}")
-    return config.bus
-
-
-def _is_set(config: AOSConfig, engine: str) -> bool:
-    return any(getattr(config, name) is not None for name in _SETS[engine])
 
 
 class Engines:

@@ -126,7 +126,7 @@ def test_event_grid_delivers_in_both_schemas_after_its_handshakes(host: Function
     until(lambda: handled(host, "counter", "grid") == 2)
     with host.client() as client:
         kept = until(lambda: client.get("/api/v1/quarantine").json()["items"])
-    assert "Event Grid: the event has no 'id'" in kept[0]["reason"]
+    assert "Event Grid: Object missing required field `id`" in kept[0]["reason"]
 
 
 def test_the_pulse_beats_and_names_what_is_no_function(host: FunctionsHost) -> None:

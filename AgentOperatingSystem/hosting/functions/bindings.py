@@ -6,7 +6,7 @@ It runs at every cold start, so it reads the configuration and loads nothing els
 from dataclasses import dataclass
 
 from AgentOperatingSystem.config import AOSConfig
-from AgentOperatingSystem.engines import bus_of
+from AgentOperatingSystem.config.carriers import bus_of
 
 SERVICEBUS, STORAGE_QUEUE = "servicebus", "storage_queue"
 PUSHING = (SERVICEBUS, STORAGE_QUEUE)

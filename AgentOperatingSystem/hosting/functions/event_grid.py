@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from AgentOperatingSystem.errors import InvalidEvent, InvalidInput
+from AgentOperatingSystem.errors import InvalidEvent
 from AgentOperatingSystem.events import Event, Message, event_message
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.messaging.cloudevents import STRUCTURED, from_http
@@ -21,19 +21,25 @@ SOURCE = "/eventgrid"
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 
+class _Delivery(msgspec.Struct, rename="camel"):
+    """Event Grid's own schema. Source: Microsoft Learn, "Azure Event Grid event schema"."""
+
+    id: str
+    event_type: str
+    event_time: datetime
+    topic: str = SOURCE
+    subject: str = ""
+    data: Any = None
+
+
 def event_of(text: str, tenant: str) -> Event:
     """The event of one delivery. Raises `InvalidEvent`."""
     try:
         document = msgspec.json.decode(text, type=dict[str, Any])
+        if "specversion" in document:
+            return from_http({"content-type": STRUCTURED}, text.encode(), tenant=tenant)[0]
+        return _event(msgspec.convert(document, _Delivery), tenant)
     except msgspec.MsgspecError as error:
-        raise InvalidEvent(f"Event Grid: {error}") from None
-    if "specversion" in document:
-        return from_http({"content-type": STRUCTURED}, text.encode(), tenant=tenant)[0]
-    try:
-        return _own_schema(document, tenant)
-    except KeyError as error:
-        raise InvalidEvent(f"Event Grid: the event has no {error}") from None
-    except (InvalidInput, TypeError, ValueError) as error:
         raise InvalidEvent(f"Event Grid: {error}") from None
 
 
@@ -44,15 +50,14 @@ def aside(text: str, tenant: str, id: str, reason: str) -> Message:
     return msgspec.structs.replace(event_message(event), aside=f"an event of Event Grid was not accepted: {reason}")
 
 
-def _own_schema(document: dict[str, Any], tenant: str) -> Event:
-    """Event Grid's schema. Source: Microsoft Learn, "Azure Event Grid event schema"."""
+def _event(delivery: _Delivery, tenant: str) -> Event:
     return Event(
-        id=_ascii(document["id"]),
-        source=_ascii(document.get("topic") or SOURCE),
-        type=_ascii(document["eventType"]),
-        subject=_ascii(document.get("subject", "")),
-        time=datetime.fromisoformat(document["eventTime"]).timestamp(),
-        data=document.get("data"),
+        id=_ascii(delivery.id),
+        source=_ascii(delivery.topic),
+        type=_ascii(delivery.event_type),
+        subject=_ascii(delivery.subject),
+        time=delivery.event_time.timestamp(),
+        data=delivery.data,
         tenant=tenant,
     )
 

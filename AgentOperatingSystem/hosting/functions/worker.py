@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
 from AgentOperatingSystem.config import AOSConfig, load_app
-from AgentOperatingSystem.engines import bus_of
+from AgentOperatingSystem.config.carriers import bus_of
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.hosting.functions.bindings import PUSHING
 from AgentOperatingSystem.hosting.functions.running import Running
