@@ -4,6 +4,7 @@
 https://learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints (HTTP status codes).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ TOO_SLOW = (
     "the answer took longer than the deployment's request_timeout_ms (5000 where nobody set it): set it to as much as "
     "180000, ask for fewer tokens, or submit a job"
 )
+# The server behind the gateway speaks: vLLM's words for a model or an adapter that it has not loaded, and others'.
+_NO_MODEL = re.compile(r"no model\b|\bmodel\b.*(does not exist|not found|unknown)", re.IGNORECASE)
 SCORER = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action"
 
 
@@ -32,7 +35,7 @@ def refused(who: str, status: int, body: Any, headers: Mapping[str, str]) -> Mod
             f"{said}; the key is wrong, or the identity lacks the role 'AzureML Data Scientist' on the endpoint"
             f" (it gives {SCORER})"
         )
-    if status == 404:
+    if status == 404 and not _NO_MODEL.search(message_of(body)):
         return ModelUnavailable(f"{said}; no deployment of the endpoint takes traffic, or not the one that is named")
     if status == 408:
         return ModelUnavailable(f"{said}; {TOO_SLOW}", after)

@@ -287,3 +287,8 @@ def test_what_a_refusal_means(status: int, headers: dict[str, str], kind: type[E
     assert type(error) is kind
     assert why in str(error)
     assert "so it is" in str(error)
+
+
+def test_an_adapter_that_the_server_has_not_loaded() -> None:
+    error = refused("azureml/gpu", 404, {"message": "The model `ceo` does not exist."}, {})
+    assert type(error) is UnknownModel
