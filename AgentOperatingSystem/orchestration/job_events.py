@@ -1,9 +1,10 @@
-"""Ends of GPU jobs as Azure tells them: `Microsoft.MachineLearningServices.RunStatusChanged` wakes whoever waits.
+"""Ends of GPU jobs as Azure tells them: `Microsoft.MachineLearningServices.RunStatusChanged` and `.RunCompleted`.
 
 Event Grid's events come in by a door, and a route of the composition hands them to the agent `aos.gpu.jobs`. A job's
 tags say which event waits for it (`agents/gpu_jobs.py`); what it came to is asked of the workspace and written into
 that event's journal, as `POST /api/v1/jobs/…` does it. An event that is lost, or comes before anybody waits, costs time
-alone: the poll finds the end too. Source: https://learn.microsoft.com/azure/event-grid/event-schema-machine-learning.
+alone: the poll finds the end too. Source: https://learn.microsoft.com/azure/event-grid/event-schema-machine-learning,
+whose example has `RunId` where the SDK's records have `runId`; both are read.
 """
 
 from typing import Any, Protocol
@@ -22,17 +23,18 @@ from AgentOperatingSystem.orchestration.registry import Registry
 from AgentOperatingSystem.orchestration.routes import Route
 
 JOB_EVENTS = "aos.gpu.jobs"
-STATUS_CHANGED = "Microsoft.MachineLearningServices.RunStatusChanged"
+TYPES = "Microsoft.MachineLearningServices.*"
 ENDED = frozenset({"completed", "finished", "failed", "canceled", "notresponding"})
-ROUTE = Route(agent=JOB_EVENTS, type=STATUS_CHANGED, key=f"{{data.runTags.{EVENT}}}")
-"""Jobs of others, which have no such tag, are left to the routes behind it."""
+ROUTES = [Route(agent=JOB_EVENTS, type=TYPES, key=f"{{data.{tags}.{EVENT}}}") for tags in ("runTags", "RunTags")]
+"""Jobs of others, which have no such tag, are left to the routes behind these."""
 
 
 class _Changed(msgspec.Struct, frozen=True, rename="camel"):
     """What Event Grid says of a job."""
 
     run_id: str
-    run_status: str
+    run_status: str = ""
+    """Empty in `RunCompleted`."""
     run_tags: dict[str, Any] | None = None
 
 
@@ -49,7 +51,7 @@ def hear_of_jobs(system: Desks) -> None:
     """Has a system hear of the ends of GPU jobs, where a workspace is configured."""
     if system.config.azureml_workspace:
         system.registry.register_system(job_events_agent(system))
-        system.routes.insert(0, ROUTE)
+        system.routes[:0] = ROUTES
 
 
 def job_events_agent(desks: Desks) -> type[BaseAgent]:
@@ -63,7 +65,8 @@ def job_events_agent(desks: Desks) -> type[BaseAgent]:
         async def on_event(self, event: Event, context: Context) -> Any:
             changed = _read(event)
             waiting = _waiting(changed)
-            if changed.run_status.lower() not in ENDED or waiting is None:
+            goes_on = changed.run_status and changed.run_status.lower() not in ENDED
+            if goes_on or waiting is None:
                 return {"job": changed.run_id, "status": changed.run_status, "told": False}
 
             async def tell() -> bool:
@@ -92,8 +95,9 @@ async def _told(desk: AnswerDesk, job_id: str, agent: AgentId, key: str) -> bool
 
 
 def _read(event: Event) -> _Changed:
+    data = event.data if isinstance(event.data, dict) else {}
     try:
-        return msgspec.convert(event.data, _Changed)
+        return msgspec.convert({name[:1].lower() + name[1:]: value for name, value in data.items()}, _Changed)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"{event.type}: {error}") from None
 

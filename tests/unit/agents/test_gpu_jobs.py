@@ -19,11 +19,11 @@ from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.ml import running as running_models
 from AgentOperatingSystem.ml.azure_ml_jobs import AzureMLJobs, job_body, job_name, read_state
 from AgentOperatingSystem.ml.tokens import Token
-from AgentOperatingSystem.orchestration.job_events import STATUS_CHANGED
 from AgentOperatingSystem.proof.gpu.endpoint import Service, serving
 from AgentOperatingSystem.storage.records import EventRow, Status
 from tests.systems import result_of
 
+STATUS_CHANGED = "Microsoft.MachineLearningServices.RunStatusChanged"
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
 TEMPLATE = {"jobType": "Command", "command": "train.py", "inputs": {"data": {"jobInputType": "uri_folder"}}}
 TRAINER = AgentId("trainer")
@@ -111,6 +111,16 @@ async def test_azures_event_wakes_the_one_that_waits(world: World) -> None:
     assert (json.loads(said)["outputs"], is_error) == ({"model": "azureml://out"}, False)
     assert (await world.changed(job, "Completed", 3))["told"] is False
     assert sum(world.service.puts.values()) == 1  # though its event was tried twice
+
+
+async def test_the_event_of_a_completed_run_in_the_words_of_microsofts_example(world: World) -> None:
+    await world.begun()
+    ((job, submitted),) = world.service.jobs.items()
+    world.service.end(job, model="azureml://out")
+    data = {"ExperimentName": "e", "RunId": job, "RunType": None, "RunTags": submitted["properties"]["tags"]}
+    event = Event(type="Microsoft.MachineLearningServices.RunCompleted", source=WORKSPACE, id="e-1", data=data)
+    assert (await world.aos.process_event(event, 10))["told"] is True
+    assert result_of(await world.there(Status.DONE))[1] is False
 
 
 async def test_a_failed_job_is_an_error(world: World) -> None:
