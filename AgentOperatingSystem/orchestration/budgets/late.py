@@ -5,7 +5,7 @@ reads it and corrects the charge.
 """
 
 import logging
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 
 import msgspec
@@ -15,6 +15,7 @@ from AgentOperatingSystem.errors import AOSError
 from AgentOperatingSystem.events import encode
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
+from AgentOperatingSystem.orchestration.budgets.book import Hold
 from AgentOperatingSystem.orchestration.budgets.rules import DAY_SECONDS, LEDGER
 from AgentOperatingSystem.orchestration.parts import Parts
 from AgentOperatingSystem.storage.records import Row
@@ -48,10 +49,17 @@ async def tell(parts: Parts, agent: AgentId, actual: Mapping[str, Amounts]) -> N
         _log.warning("%s: what a late call used stays charged in full: %s", agent, error)
 
 
-async def told(parts: Parts, agent: AgentId, steps: Container[str]) -> dict[str, Amounts]:
-    """What was told of these calls."""
+async def told(parts: Parts, agent: AgentId, charged: Mapping[str, Hold]) -> dict[str, Amounts]:
+    """What was told of these calls, by their steps."""
     page = await parts.store.rows(_place(agent), LATE, limit=1000)
-    return {row.name: _decode(row.value).amounts for row in page.items if row.name in steps and row.value is not None}
+    found = {row.name: row.value for row in page.items if row.value is not None}
+    names = {step: name_of(step, hold) for step, hold in charged.items()}
+    return {step: _decode(found[name]).amounts for step, name in names.items() if name in found}
+
+
+def name_of(step: str, hold: Hold) -> str:
+    """One call of a step: what an earlier try of it came to says nothing of a later one."""
+    return f"{step}@{hold.at!r}"
 
 
 def _place(agent: AgentId) -> AgentId:

@@ -119,7 +119,7 @@ class Meter:
         hold = accounts.book.open.get(self._named(step.name)) if accounts is not None else None
         if hold is not None:
             actual = came_to(hold.amounts, step.spent, hold.amounts.seconds, self._currency)
-            await late.tell(self._parts, self._agent, {self._named(step.name): actual})
+            await late.tell(self._parts, self._agent, {late.name_of(self._named(step.name), hold): actual})
 
     async def tell(self) -> None:
         """The turn is overtaken: what its last calls came to may not have been written, and is told. Raises nothing."""
@@ -291,7 +291,8 @@ class Meter:
         now = self._parts.clock.now()
         seconds, self._timed_from = max(0.0, now - self._timed_from), now
         used = actual(hold.amounts, seconds)
-        self._settled = dict([*self._settled.items(), (self._named(step), used)][-SETTLED_MAX:])
+        told = late.name_of(self._named(step), hold)
+        self._settled = dict([*self._settled.items(), (told, used)][-SETTLED_MAX:])
         self._touch(accounts.book.settle(self._named(step), used))
 
     def _touch(self, accounts: "tuple[str, ...] | set[str]") -> None:
