@@ -7,8 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from AgentOperatingSystem.agents.steps import Call, Done, Run
-from AgentOperatingSystem.orchestration import journal
+from AgentOperatingSystem.agents import approving
+from AgentOperatingSystem.agents.steps import Call, Done, Run, StepStatus, tool_hash
+from AgentOperatingSystem.orchestration import answering, journal
+from AgentOperatingSystem.orchestration.budgets import late
+from AgentOperatingSystem.orchestration.budgets.book import Book
 from AgentOperatingSystem.orchestration.cases import Case
 from AgentOperatingSystem.orchestration.commits import Commits
 from AgentOperatingSystem.orchestration.conversations import Conversations
@@ -113,6 +116,44 @@ def conversation_open(patch: pytest.MonkeyPatch) -> Build:
     return Build()
 
 
+def reservation_released_on_takeover(patch: pytest.MonkeyPatch) -> Build:
+    """What a turn that is gone had reserved is free again, as if its calls had never been made."""
+
+    def take_over(self: Book, now: float) -> None:
+        self.open = {}
+
+    patch.setattr(Book, "take_over", take_over)
+    return Build()
+
+
+def approval_without_hash(patch: pytest.MonkeyPatch) -> Build:
+    """An approval is for the tool, whatever its arguments are."""
+    patch.setattr(approving, "tool_hash", lambda name, arguments: tool_hash(name, {}))
+    return Build()
+
+
+def late_charge_never_corrected(patch: pytest.MonkeyPatch) -> Build:
+    """What a late call came to is told to nobody who listens."""
+
+    async def told(parts: Any, agent: Any, steps: Any) -> dict[str, Any]:
+        return {}
+
+    patch.setattr(late, "told", told)
+    return Build()
+
+
+def approved_too_late(patch: pytest.MonkeyPatch) -> Build:
+    """The desk of approvals takes verdicts on what is decided, and after its time."""
+    real = answering.chosen
+
+    def chosen(asked: Any, row: EventRow, answer: Any, now: float) -> Any:
+        again = [each._replace(step=_replace(each.step, status=StepStatus.WAITING)) for each in asked]
+        return real(again, row, answer, 0.0)
+
+    patch.setattr(answering, "chosen", chosen)
+    return Build()
+
+
 MUTANTS: tuple[Callable[[pytest.MonkeyPatch], Build], ...] = (
     no_claim,
     unfenced_append,
@@ -123,4 +164,8 @@ MUTANTS: tuple[Callable[[pytest.MonkeyPatch], Build], ...] = (
     question_forgotten,
     run_of_a_timer_lost,
     conversation_open,
+    reservation_released_on_takeover,
+    late_charge_never_corrected,
+    approval_without_hash,
+    approved_too_late,
 )
