@@ -21,7 +21,9 @@ from AgentOperatingSystem.reliability.backoff import backoff_seconds, retry
 T = TypeVar("T")
 _BUSY: Final = frozenset({408, 429, 500, 502, 503, 504})
 _CLOSED: Final = frozenset({401, 403})
-_ABSENT: Final = frozenset({"TableNotFound", "ContainerNotFound", "ContainerBeingDeleted", "TableBeingDeleted"})
+_ABSENT: Final = frozenset(
+    {"TableNotFound", "ContainerNotFound", "ContainerBeingDeleted", "TableBeingDeleted", "QueueNotFound"}
+)
 
 
 class Busy(StoreUnavailable):
@@ -34,6 +36,10 @@ class Busy(StoreUnavailable):
 
 class Closed(StoreUnavailable):
     """The service does not let this host in."""
+
+
+class Missing(StoreUnavailable):
+    """What the request was to happen in is not there."""
 
 
 class Rejected(StoreError):
@@ -103,7 +109,7 @@ def judged(what: str, status: int, code: str, text: str, asked_seconds: float = 
     if status in _BUSY or status < 400:  # an error below 400 is an answer that could not be read to its end
         return Busy(f"{what}: HTTP {status}: {text}", asked_seconds)
     if any(absent in f"{code} {text}" for absent in _ABSENT):
-        return StoreUnavailable(f"{what}: the table or container is not there: {text}")
+        return Missing(f"{what}: the table, queue or container is not there: {text}")
     return Rejected(f"{what}: HTTP {status}: {text}", status)
 
 
@@ -118,7 +124,7 @@ def _answered(what: str, error: HttpResponseError) -> StoreError:
         return _closed(what, _line(error), error)
     code = str(getattr(error.error, "code", "") or getattr(error, "error_code", ""))
     wait = asked_seconds(getattr(error.response, "headers", {}))
-    return judged(what, error.status_code or 0, f"{code} {error.message}", _line(error), wait)
+    return judged(what, error.status_code or 0, f"{code} {error}", _line(error), wait)
 
 
 def _closed(what: str, text: str, error: AzureError | None = None) -> Closed:

@@ -26,6 +26,8 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # the SDK loads it laz
         )
 
     async def send(self, request: Any, **config: Any) -> Any:  # the SDK has one overload for each of its request types
-        if isinstance(request.data, bytes) and len(request.data) > STREAMED_BYTES:
-            request.data = BytesIO(request.data)
+        body = request.data
+        if isinstance(body, bytes | str) and len(body) > STREAMED_BYTES // 4:
+            content = body.encode() if isinstance(body, str) else body
+            request.data = BytesIO(content) if len(content) > STREAMED_BYTES else content
         return await super().send(request, **config)
