@@ -21,11 +21,13 @@ from AgentOperatingSystem.errors import Quarantine, TooLarge
 from AgentOperatingSystem.events import Event, check_memory_key, check_topic, encode
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.ml.ports import ModelProvider
+from AgentOperatingSystem.observability import spans, tracing
 from AgentOperatingSystem.storage.records import Row
 
 TOO_LONG = "hop limit {} reached: the chain of causes is too long"
 _log = logging.getLogger("AgentOperatingSystem.agent")
 _decode = msgspec.json.decode
+_replace = msgspec.structs.replace
 
 
 class Memory(Protocol):
@@ -362,6 +364,8 @@ class Context(StepCalls):
         data = _decode(self._sized("event", data))  # the handler may go on changing its own objects
         name = f"{cause.key}-{cause.generation}-{len(events)}" if cause.generation else f"{cause.key}-{len(events)}"
         event = self._made(name, data=data, **fields)
+        if tracing.is_on():
+            event = _replace(event, traceparent=spans.sending(event))
         events.append(event)
         return event
 

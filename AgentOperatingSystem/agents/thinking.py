@@ -26,6 +26,7 @@ from AgentOperatingSystem.ml.records import ModelDelta, ModelRequest, ModelRespo
 from AgentOperatingSystem.ml.running import provider_of
 from AgentOperatingSystem.ml.sizes import input_tokens
 from AgentOperatingSystem.ml.wrappers.around import Around
+from AgentOperatingSystem.observability import spans
 from AgentOperatingSystem.tools.base import Tool
 from AgentOperatingSystem.tools.function_tool import FunctionTool
 from AgentOperatingSystem.tools.records import HAPPENS_ONCE, Effect, ToolRecord, ToolResult
@@ -166,7 +167,8 @@ async def call_tool(tool: Usable, arguments: Mapping[str, Any] | str, journal: J
         return await tool.call(arguments)
 
     async def run(idempotency_key: str) -> Done:
-        result = await _called(tool, given, idempotency_key)
+        with spans.using(tool.record.name, tool.record.effect):
+            result = await _called(tool, given, idempotency_key)
         return Done(content=msgspec.json.encode(result), is_error=result.is_error)
 
     result = _result.decode((await journal.run(tool_call(tool, given), run)).content)

@@ -16,6 +16,7 @@ from AgentOperatingSystem.api.door import Door, TheDoor
 from AgentOperatingSystem.api.events import DEFAULT_SOURCE, new_id
 from AgentOperatingSystem.api.intake import query, take_in, wait_seconds
 from AgentOperatingSystem.api.openapi import documented
+from AgentOperatingSystem.api.traced import traceparent_of
 from AgentOperatingSystem.errors import InvalidInput, NotFound
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
@@ -62,7 +63,7 @@ class PostAction:
             data=given,
             agent=agent,
             tenant=door.config.tenant,
-            traceparent=header(headers, b"traceparent") or "",
+            traceparent=traceparent_of(headers),
         )
         await take_in(door, event, seconds, send, caller_of(scope))
 

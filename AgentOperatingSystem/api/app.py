@@ -44,6 +44,7 @@ from AgentOperatingSystem.api.door import Door
 from AgentOperatingSystem.api.events import GetEvent, PostAnyEvent, PostEvent
 from AgentOperatingSystem.api.guard import GITHUB, Guard
 from AgentOperatingSystem.api.plain import PLAIN
+from AgentOperatingSystem.api.traced import Traced
 from AgentOperatingSystem.api.webhooks import GitHubWebhook
 
 DESCRIPTION = "Perpetual agents: an event wakes one, is applied exactly once, and its results are published."
@@ -103,12 +104,17 @@ def create_app(aos: AgentOperatingSystem, *, token: str) -> FastAPI:
 def _plain_routes(door: Door) -> list[BaseRoute]:
     """The routes that are plain ASGI, the busiest first."""
     return [
-        Route("/api/v1/agents/{name}/events", PostEvent(door), methods=["POST"]),
-        Route("/api/v1/agents/{name}/actions/{action}", PostAction(door), methods=["POST"]),
+        _event_route("/api/v1/agents/{name}/events", PostEvent(door)),
+        _event_route("/api/v1/agents/{name}/actions/{action}", PostAction(door)),
         Route("/api/v1/agents/{name}/events/{id:path}", GetEvent(door), methods=["GET"]),
-        Route("/api/v1/events", PostAnyEvent(door), methods=["POST"]),
-        Route(GITHUB, GitHubWebhook(door), methods=["POST"]),
+        _event_route("/api/v1/events", PostAnyEvent(door)),
+        _event_route(GITHUB, GitHubWebhook(door)),
     ]
+
+
+def _event_route(path: str, app: ASGIApp) -> Route:
+    """A way in for events: what the event does belongs to the trace of the request."""
+    return Route(path, Traced(path, app), methods=["POST"])
 
 
 def _description(app: Any) -> dict[str, Any]:

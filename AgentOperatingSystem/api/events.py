@@ -21,6 +21,7 @@ from AgentOperatingSystem.api.callers import caller_of
 from AgentOperatingSystem.api.door import Door
 from AgentOperatingSystem.api.intake import addressed, query, take_in, wait_seconds
 from AgentOperatingSystem.api.problems import Problem, problem_of
+from AgentOperatingSystem.api.traced import traceparent_of
 from AgentOperatingSystem.api.views import Accepted, Outcome, accepted_view, outcome_view
 from AgentOperatingSystem.auth.principals import Principal
 from AgentOperatingSystem.errors import AOSError, InvalidInput, UnknownEvent, UnsupportedMediaType
@@ -127,7 +128,7 @@ async def read_event(door: Door, headers: Headers, receive: Receive, agent: Agen
         conversation=said.conversation,
         correlation=said.correlation,
         priority=said.priority,
-        traceparent=header(headers, b"traceparent") or "",
+        traceparent=traceparent_of(headers),
     )
 
 

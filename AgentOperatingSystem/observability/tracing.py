@@ -10,17 +10,21 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from AgentOperatingSystem.observability.traceparent import Trace, parse, write
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Tracer, TracerProvider
+    from opentelemetry.trace import SpanKind, Tracer, TracerProvider
+
+Kind: TypeAlias = Literal["internal", "server", "client", "producer", "consumer"]
+"""What a span is to its trace (OpenTelemetry, "SpanKind")."""
 
 INSTRUMENTATION_NAME = "AgentOperatingSystem"
 _received: ContextVar[str | None] = ContextVar("received_traceparent", default=None)
 _NOT_ATTACHED: AbstractContextManager[None] = nullcontext()
 _known: tuple["TracerProvider | None", "Tracer | None"] = (None, None)
+_own: "TracerProvider | None" = None
 
 
 class Span(Protocol):
@@ -31,6 +35,8 @@ class Span(Protocol):
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None: ...
 
     def record_exception(self, exception: BaseException) -> None: ...
+
+    def end(self) -> None: ...
 
 
 class NoSpan:
@@ -51,17 +57,59 @@ class NoSpan:
     def record_exception(self, exception: BaseException) -> None:
         """Does nothing."""
 
+    def end(self) -> None:
+        """Does nothing."""
 
-_NO_SPAN = NoSpan()
+
+NO_SPAN = NoSpan()
 
 
-def span(name: str, attributes: Mapping[str, Any] | None = None) -> AbstractContextManager[Span]:
+def span(
+    name: str, attributes: Mapping[str, Any] | None = None, kind: Kind = "internal"
+) -> AbstractContextManager[Span]:
     """A span that lasts as long as the `with` block, child of the one around it or of the attached sender's.
 
     An exception that leaves the block is recorded on the span, which ends as failed, and passes.
     """
     tracer = _tracer()
-    return tracer.start_as_current_span(name, attributes=attributes) if tracer else _NO_SPAN
+    if tracer is None:
+        return NO_SPAN
+    return tracer.start_as_current_span(name, attributes=attributes, kind=_kind(kind))
+
+
+def begin(name: str, attributes: Mapping[str, Any] | None = None, kind: Kind = "internal") -> Span:
+    """A span that lasts until its `end`, and that nothing becomes a child of: for what a `with` block cannot hold, such
+    as a stream.
+    """
+    tracer = _tracer()
+    return NO_SPAN if tracer is None else tracer.start_span(name, attributes=attributes, kind=_kind(kind))
+
+
+def fail(span: Span, error: BaseException) -> None:
+    """Says on a span that has not ended why it failed."""
+    if span is NO_SPAN:
+        return
+    from opentelemetry.trace import Status, StatusCode
+
+    span.record_exception(error)
+    span.set_attribute("error.type", type(error).__name__)
+    span.set_status(Status(StatusCode.ERROR, str(error)))  # type: ignore[attr-defined]  # the API's own span has it
+
+
+def is_on() -> bool:
+    """Whether spans go anywhere: what costs something is only worked out for them."""
+    return _tracer() is not None
+
+
+def traceparent_of(span: Span) -> str | None:
+    """A span that was begun as a W3C traceparent; None where spans go nowhere."""
+    return None if span is NO_SPAN else _written(span)
+
+
+def use(provider: "TracerProvider | None") -> None:
+    """Sends this system's spans to a provider of its own, whatever the process has; None undoes it."""
+    global _own
+    _own = provider
 
 
 def traceparent() -> str | None:
@@ -69,10 +117,21 @@ def traceparent() -> str | None:
     if _tracer():
         from opentelemetry import trace
 
-        context = trace.get_current_span().get_span_context()
-        if context.is_valid:
-            return write(Trace(context.trace_id, context.span_id, context.trace_flags))
+        present = _written(trace.get_current_span())
+        if present is not None:
+            return present
     return _received.get()
+
+
+def _written(span: Any) -> str | None:
+    context = span.get_span_context()
+    return write(Trace(context.trace_id, context.span_id, context.trace_flags)) if context.is_valid else None
+
+
+def _kind(kind: Kind) -> "SpanKind":
+    from opentelemetry.trace import SpanKind
+
+    return SpanKind[kind.upper()]
 
 
 def attach(traceparent: str | None) -> AbstractContextManager[None]:
@@ -109,12 +168,17 @@ def _as_parent(trace: Trace) -> Iterator[None]:
 
 def _tracer() -> "Tracer | None":
     """The configured provider's tracer. It is looked for each time, because a host may configure one at any time."""
-    global _known
+    if _own is not None:
+        return _made(_own)
     api = sys.modules.get("opentelemetry.trace")
     if api is None:  # whoever configures a provider loads the API first
         return None
     # `get_tracer_provider()` reads the environment at each call, and that costs more than all of a turn's spans.
-    provider = api.__dict__.get("_TRACER_PROVIDER")
+    return _made(api.__dict__.get("_TRACER_PROVIDER"))
+
+
+def _made(provider: "TracerProvider | None") -> "Tracer | None":
+    global _known
     if provider is not _known[0]:
         _known = (provider, provider.get_tracer(INSTRUMENTATION_NAME) if provider else None)
     return _known[1]

@@ -16,7 +16,7 @@ from AgentOperatingSystem.agents.timers import REQUEST, TIMER, Timer
 from AgentOperatingSystem.errors import AOSError, HandlerError, TurnTimedOut
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.mcp.context_server import UnderWay
-from AgentOperatingSystem.observability import metrics
+from AgentOperatingSystem.observability import metrics, spans
 from AgentOperatingSystem.orchestration.awake import INTERRUPTED, Awake, Running, Watch
 from AgentOperatingSystem.orchestration.cases import Case, reply_to
 from AgentOperatingSystem.orchestration.commits import Commits
@@ -153,7 +153,8 @@ class Handling:
         running, result, was_cancelled = self._watch.enter(work.head.agent, limit_seconds), None, False
         under_way = UnderWay(context)
         try:
-            result = await agent.on_event(case.event, context)
+            with spans.handling(case.event, work.head.agent, case.attempt):
+                result = await agent.on_event(case.event, context)
         except asyncio.CancelledError:
             if running.task.cancelling() > running.stops:
                 raise  # the host itself stops

@@ -27,6 +27,7 @@ from AgentOperatingSystem.events import (
     publication_message,
 )
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.observability import tracing
 from AgentOperatingSystem.orchestration.kernel import Kernel
 from AgentOperatingSystem.orchestration.lookout import Lookout
 from AgentOperatingSystem.orchestration.outcomes import Waiter
@@ -71,7 +72,9 @@ class Mailroom:
 
     def stamp(self, event: Event) -> Event:
         """The event with its time said and its data detached. Raises `InvalidEvent`, `TooLarge`."""
-        return _replace(event, data=self._detached(event.data), time=event.time or self._parts.clock.now())
+        traceparent = event.traceparent or tracing.traceparent() or ""
+        time = event.time or self._parts.clock.now()
+        return _replace(event, data=self._detached(event.data), time=time, traceparent=traceparent)
 
     @staticmethod
     def result_of(row: EventRow) -> Any:

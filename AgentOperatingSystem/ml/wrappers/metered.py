@@ -12,7 +12,8 @@ from AgentOperatingSystem.ml.ports import ModelProvider
 from AgentOperatingSystem.ml.prices import PriceList
 from AgentOperatingSystem.ml.records import Cost, ModelDelta, ModelRequest, ModelResponse, Usage
 from AgentOperatingSystem.ml.wrappers.around import Around
-from AgentOperatingSystem.observability import metrics
+from AgentOperatingSystem.observability import metrics, spans, tracing
+from AgentOperatingSystem.observability.tracing import Span
 
 
 class CallReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,17 +40,17 @@ class Metered(Around):
         self._report = report or count
 
     async def complete(self, request: ModelRequest) -> ModelResponse:
-        began = _now()
+        began, span = _now(), self._asking(request)
         try:
             response = self._priced(await self.inner.complete(request))
         except BaseException as error:
-            self._failed(error, began)
+            self._failed(error, began, span)
             raise
-        self._answered(response, began)
+        self._answered(response, began, span)
         return response
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
-        began, whole = _now(), None
+        began, whole, span = _now(), None, self._asking(request)
         try:
             async with aclosing(self.inner.stream(request)) as deltas:
                 async for delta in deltas:
@@ -57,23 +58,39 @@ class Metered(Around):
                         yield delta
                         continue
                     whole = self._priced(delta.response)
-                    self._answered(whole, began)
+                    self._answered(whole, began, span)
                     yield ModelDelta(response=whole)
         except BaseException as error:
             if whole is None:
-                self._failed(error, began)
+                self._failed(error, began, span)
             raise
+
+    def _asking(self, request: ModelRequest) -> Span:
+        temperature, tokens_max = request.temperature, request.max_output_tokens
+        return spans.asking(self.name, temperature=temperature, max_tokens=tokens_max)
 
     def _priced(self, response: ModelResponse) -> ModelResponse:
         provider, _, model = self.name.partition("/")
         cost, note = self._prices.cost(provider, (model, response.model), response.usage)
         return msgspec.structs.replace(response, cost=cost, cost_note=note)
 
-    def _answered(self, response: ModelResponse, began: float) -> None:
-        self._tell("ok", began, response.usage, response.cost)
+    def _answered(self, response: ModelResponse, began: float, span: Span) -> None:
+        usage = response.usage
+        spans.answered(
+            span,
+            response__model=response.model,
+            response__id=response.id,
+            response__finish_reasons=(response.finish_reason,),
+            usage__input_tokens=usage.input_tokens,
+            usage__output_tokens=usage.output_tokens,
+        )
+        span.end()
+        self._tell("ok", began, usage, response.cost)
 
-    def _failed(self, error: BaseException, began: float) -> None:
+    def _failed(self, error: BaseException, began: float, span: Span) -> None:
         """What a failed call consumed is known where its answer came and was no good."""
+        tracing.fail(span, error)
+        span.end()
         usage = error.usage if isinstance(error, ModelError) and isinstance(error.usage, Usage) else Usage()
         provider, _, model = self.name.partition("/")
         cost = self._prices.cost(provider, (model,), usage)[0]

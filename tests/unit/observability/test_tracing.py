@@ -4,7 +4,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import timeit
 from pathlib import Path
 from typing import Any
 
@@ -153,12 +152,10 @@ def test_without_a_provider_an_exception_passes() -> None:
     assert tracing.traceparent() is None
 
 
-def test_a_span_costs_next_to_nothing_without_a_provider() -> None:
+def test_a_span_is_nothing_new_without_a_provider() -> None:
     import opentelemetry.trace  # noqa: F401  # the dearer case: the API is there, a provider is not
 
-    def spanned() -> None:
-        with tracing.span("process_event"):
-            pass
-
-    count = 20_000
-    assert min(timeit.repeat(spanned, number=count, repeat=7)) / count < 3e-6
+    assert tracing.span("process_event", {"a": 1}) is tracing.NO_SPAN
+    assert tracing.begin("chat") is tracing.NO_SPAN
+    assert tracing.traceparent_of(tracing.begin("chat")) is None
+    assert not tracing.is_on()
