@@ -132,22 +132,26 @@ def parse(data: bytes) -> Envelope:
 
 
 def _parsed(data: bytes) -> Envelope:
+    """The sections before the body in any order; delivery annotations, which end here, even behind it: the vendor's
+    SDK writes them last."""
     values: dict[int, Any] = {}
     raw: dict[int, bytes] = {}
     body = bytearray()
-    offset, last = 0, 0
+    offset = 0
     while offset < len(data):
         if data[offset] != 0x00:
             raise DecodeError("a section without a descriptor")
         code = decode(data, offset + 1)[0]
-        if not isinstance(code, ULong) or not max(last, HEADER) <= code <= FOOTER:
-            raise DecodeError(f"section {code} is unknown, or out of order")
+        if not isinstance(code, ULong) or not HEADER <= code <= FOOTER or code in raw:
+            raise DecodeError(f"section {code} is unknown, or comes twice")
+        if body and code < DATA and code != DELIVERY:
+            raise DecodeError(f"section {code} stands behind the body")
         end = skip(data, offset)
         if code >= DATA:
             body += data[offset:end]
         else:
             values[code], raw[code] = decode(data, offset)[0].value, data[offset:end]
-        offset, last = end, int(code)
+        offset = end
     return Envelope(
         header=_of(list, values.get(HEADER)),
         annotations=_of(dict, values.get(ANNOTATIONS)),

@@ -16,9 +16,16 @@ def pytest_configure(config: object) -> None:
         certifi.where = lambda: bundle
     port = os.environ.get("LIVE_NAMESPACE", "").partition(":")[2]
     if port:
-        for module in ("_pyamqp._connection", "_pyamqp.aio._connection_async"):
-            _set_port(importlib.import_module(f"azure.servicebus.{module}"), int(port))
+        module = importlib.import_module("azure.servicebus._pyamqp.aio._connection_async")
+        module.__dict__["WEBSOCKET_PORT"] = int(port)
+        _redirect(importlib.import_module("websocket"), port)
 
 
-def _set_port(module: types.ModuleType, port: int) -> None:
-    module.__dict__["WEBSOCKET_PORT"] = port
+def _redirect(module: types.ModuleType, port: str) -> None:
+    """The synchronous client gives no port at all, so that its web sockets go to 443."""
+    connect = module.__dict__["create_connection"]
+
+    def create_connection(url: str, **more: object) -> object:
+        return connect(url.replace("wss://localhost/", f"wss://localhost:{port}/"), **more)
+
+    module.__dict__["create_connection"] = create_connection

@@ -128,6 +128,9 @@ class Sessions:
 
     def _tick(self, now_ms: int) -> None:
         while (lane := next(iter(self._held.values()), None)) is not None and lane.until_ms <= now_ms:
+            if lane.id is not None and lane.holder is not None and lane.holder.deletes:
+                self._extend(lane.id, lane)  # nothing is locked, so there is nothing to lose
+                continue
             holder, lane.holder = lane.holder, _Nobody()
             for token in self._tokens(lane):
                 self._queue.abandon(token)
