@@ -6,6 +6,7 @@ import sys
 SHOW = """
 import sys
 import AgentOperatingSystem.hosting.servicebus_emulator.server
+import AgentOperatingSystem.hosting.servicebus_emulator.certificate
 import AgentOperatingSystem.hosting.servicebus_emulator.config_file
 print(*(name for name in sys.modules if name.startswith(("AgentOperatingSystem.", "azure"))))
 """
