@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -49,8 +50,11 @@ from AgentOperatingSystem.messaging.servicebus.ports import Delivered
 from AgentOperatingSystem.messaging.servicebus.records import Outgoing, Received
 
 SOCKET_SECONDS: Final = 0.01
-AT_ONCE_SECONDS: Final = 0.002
-"""The shortest wait in which the SDK looks at its socket once."""
+GATHER_SECONDS: Final = 0.002
+"""A wait in which the SDK looks at its socket once."""
+CANCEL_AGAIN_SECONDS: Final = 0.05
+LOOK_SECONDS_MAX: Final = 0.25
+CLOSE_SECONDS_MAX: Final = 5.0
 KEEP_ALIVE_SECONDS: Final = 30
 PREFETCH: Final = 64
 FULL_SECONDS: Final = 5.0
@@ -106,6 +110,7 @@ class ServiceBusManager:
 
     `connection_string` names the namespace and its key (or an emulator); else `namespace`
     (`<name>.servicebus.windows.net`) is entered with `credential`, by default whatever `DefaultAzureCredential` finds.
+    `gather_seconds` is how long it is looked for more when a message has come.
     """
 
     def __init__(
@@ -116,15 +121,16 @@ class ServiceBusManager:
         credential: Any = None,
         keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
         retries: int = 3,
+        gather_seconds: float = GATHER_SECONDS,
     ) -> None:
         self._stack = AsyncExitStack()
-        self._client = self._opened(connection_string, namespace, credential, {"retry_total": retries})
+        self._client = self._made(connection_string, namespace, credential, {"retry_total": retries})
         self._keep_alive_seconds = keep_alive_seconds
         self._senders: dict[str, ServiceBusSender] = {}
         self._opening = asyncio.Lock()
-        self._inboxes: set[ReceiverInbox] = set()
+        self._opened = Opened(gather_seconds=gather_seconds)
 
-    def _opened(
+    def _made(
         self, connection_string: str | None, namespace: str | None, credential: Any, options: dict[str, Any]
     ) -> ServiceBusClient:
         try:
@@ -143,6 +149,11 @@ class ServiceBusManager:
             self._stack.push_async_callback(credential.close)
         return ServiceBusClient(namespace, credential, **options)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._opened.is_closing
+
     # --- Connection ---------------------------------------------------------------------------------------------
 
     async def send(self, entity: str, outgoing: Sequence[Outgoing]) -> None:
@@ -159,6 +170,7 @@ class ServiceBusManager:
                 await sender.send_messages(batch)
 
     async def next_session(self, queue: str, wait_seconds: float) -> "HeldSession | None":
+        self._check_open()
         receiver = self._client.get_queue_receiver(
             queue,
             session_id=NEXT_AVAILABLE_SESSION,
@@ -167,11 +179,12 @@ class ServiceBusManager:
             socket_timeout=SOCKET_SECONDS,
             keep_alive=0,  # its lock is renewed while a turn runs, and it is read from else
         )
-        session = HeldSession(receiver, queue, self._inboxes)
+        session = HeldSession(receiver, queue, self._opened)
         async with _reached(queue):
             return session if await session.open() else None
 
     async def inbox(self, entity: str, *, dead_letters: bool = False) -> "ReceiverInbox":
+        self._check_open()
         topic, _, subscription = entity.partition("/")
         options: dict[str, Any] = {
             "sub_queue": ServiceBusSubQueue.DEAD_LETTER if dead_letters else None,
@@ -184,7 +197,7 @@ class ServiceBusManager:
             receiver = self._client.get_subscription_receiver(topic, subscription, **options)
         else:
             receiver = self._client.get_queue_receiver(topic, **options)
-        inbox = ReceiverInbox(receiver, entity, self._inboxes)
+        inbox = ReceiverInbox(receiver, entity, self._opened)
         async with _reached(entity):
             await inbox.open()
         return inbox
@@ -197,15 +210,32 @@ class ServiceBusManager:
             await inbox.close()
 
     async def close(self) -> None:
-        """Lets go of everything. Closing twice is the same as once."""
-        handlers: list[ReceiverInbox | ServiceBusSender] = [*self._inboxes, *self._senders.values()]
+        """Lets go of everything, when those who receive have let go. Closing twice is the same as once."""
+        self._opened.is_closing = True
+        while self._opened.opening:  # the SDK swallows a cancellation now and then
+            for task in self._opened.opening:
+                task.cancel()
+            await asyncio.sleep(CANCEL_AGAIN_SECONDS)
+        await self._readers_are_gone()
+        handlers: list[ReceiverInbox | ServiceBusSender] = [*self._opened.inboxes, *self._senders.values()]
         self._senders.clear()
         await asyncio.gather(*(each.close() for each in handlers), return_exceptions=True)
         await self._client.close()
         await self._stack.aclose()
 
+    async def _readers_are_gone(self) -> None:
+        """A receiver that somebody reads from cannot be closed by somebody else: both wait for the socket then."""
+        deadline = time.monotonic() + CLOSE_SECONDS_MAX
+        while self._opened.inboxes and time.monotonic() < deadline:  # noqa: ASYNC110  # they are many
+            await asyncio.sleep(CANCEL_AGAIN_SECONDS)
+
+    def _check_open(self) -> None:
+        if self._opened.is_closing:
+            raise StoreUnavailable("the connection to Service Bus is closed")
+
     async def _sender(self, entity: str) -> ServiceBusSender:
         """The sender of an entity, open until `close`; to the SDK a topic's is the same as a queue's."""
+        self._check_open()
         async with self._opening:
             sender = self._senders.get(entity)
             if sender is None:
@@ -218,10 +248,20 @@ class ServiceBusManager:
             return sender
 
 
+@dataclass(slots=True)
+class Opened:
+    """What a manager has open, and who is about to open something."""
+
+    gather_seconds: float
+    is_closing: bool = False
+    inboxes: "set[ReceiverInbox]" = field(default_factory=set)
+    opening: "set[asyncio.Task[Any]]" = field(default_factory=set)
+
+
 class ReceiverInbox:
     """`Inbox` on a receiver of the SDK. One caller at a time receives or settles."""
 
-    def __init__(self, receiver: ServiceBusReceiver, entity: str, opened: "set[ReceiverInbox]") -> None:
+    def __init__(self, receiver: ServiceBusReceiver, entity: str, opened: "Opened") -> None:
         self._receiver = receiver
         self._entity = entity
         self._opened = opened
@@ -229,24 +269,40 @@ class ReceiverInbox:
     async def open(self) -> bool:
         """Connects; False where there was nothing to connect to in time."""
         _be_quick()
+        task = asyncio.current_task()
+        assert task is not None
+        self._opened.opening.add(task)
         try:
             await self._receiver.__aenter__()
         except OperationTimeoutError:
-            await self._receiver.close()
+            await self.close()
             return False
         except BaseException:
-            await self._receiver.close()
+            await self.close()
             raise
-        self._opened.add(self)
+        finally:
+            self._opened.opening.discard(task)
+        self._opened.inboxes.add(self)
         return True
 
     async def receive(self, most: int, wait_seconds: float) -> list[Delivered]:
         """The first message as it comes, and with it whatever has come by then."""
         async with _reached(self._entity):
-            found = await self._receiver.receive_messages(max_message_count=1, max_wait_time=max(wait_seconds, 0.001))
-            if found and most > 1:
-                found += await self._receiver.receive_messages(most - 1, AT_ONCE_SECONDS)
+            found = await self._first(max(wait_seconds, self._opened.gather_seconds))
+            more = found
+            while more and len(found) < most:
+                more = await self._receiver.receive_messages(most - len(found), self._opened.gather_seconds)
+                found = [*found, *more]
         return [Delivered(_received(each), each) for each in found]
+
+    async def _first(self, wait_seconds: float) -> list[ServiceBusReceivedMessage]:
+        """In short looks, because nothing can stop one from outside."""
+        until = time.monotonic() + wait_seconds
+        while (left := until - time.monotonic()) > 0 and not self._opened.is_closing:
+            found = await self._receiver.receive_messages(1, min(left, LOOK_SECONDS_MAX))
+            if found:
+                return found
+        return []
 
     async def complete(self, delivered: Sequence[Delivered]) -> bool:
         async with _reached(self._entity):
@@ -266,7 +322,7 @@ class ReceiverInbox:
         return [_received(each) for each in found]
 
     async def close(self) -> None:
-        self._opened.discard(self)
+        self._opened.inboxes.discard(self)
         with suppress(ServiceBusError):
             await self._receiver.close()
 

@@ -29,7 +29,7 @@ from AgentOperatingSystem.messaging.servicebus.mail import arm_of, mail_of, turn
 from AgentOperatingSystem.messaging.servicebus.outbound import Outbound
 from AgentOperatingSystem.messaging.servicebus.ports import Connection, Session
 from AgentOperatingSystem.messaging.servicebus.publications import Copies, Route, deliveries_of, publication_of
-from AgentOperatingSystem.messaging.servicebus.receiving import Sessions, read_forever
+from AgentOperatingSystem.messaging.servicebus.receiving import Sessions, ended, read_forever
 from AgentOperatingSystem.messaging.servicebus.records import ARM_SECONDS_MAX, Outgoing, Places, Received
 from AgentOperatingSystem.messaging.servicebus.sessions import Held, Surroundings, arms
 from AgentOperatingSystem.messaging.watchers import Watchers
@@ -192,13 +192,13 @@ class ServiceBusBus:
             return
         self._closed = True
         self._news.set()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._sessions.close()
         for way in self._outbound.values():
             await way.close()
-        await self._connection.close()
+        for held in list(self._held.values()):
+            held.stop()
+        await self._connection.close()  # those who read hear of it: a cancellation is lost on the SDK
+        await ended(self._tasks)
+        await self._sessions.close()
 
     # --- beyond the port --------------------------------------------------------------------------------------------
 

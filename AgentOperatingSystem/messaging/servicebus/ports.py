@@ -53,6 +53,11 @@ class Session(Inbox, Protocol):
 class Connection(Protocol):
     """One namespace."""
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called: everything else raises then."""
+        ...
+
     async def send(self, entity: str, outgoing: Sequence[Outgoing]) -> None:
         """Sends messages in their order, in as few batches as they fit into.
 

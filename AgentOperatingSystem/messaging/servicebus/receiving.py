@@ -5,7 +5,7 @@ Begun by the bus when somebody takes turns; a host that is pushed to begins noth
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from AgentOperatingSystem.errors import StoreUnavailable
@@ -17,6 +17,7 @@ ACCEPTORS_MAX: Final = 4
 """How many wait for the next session at the same time: each is a connection of its own."""
 WAIT_SECONDS: Final = 60.0
 AGAIN_SECONDS: Final = 1.0
+CANCEL_AGAIN_SECONDS: Final = 0.1
 INBOX_MAX: Final = 100
 _log = logging.getLogger(__name__)
 
@@ -51,13 +52,12 @@ class Sessions:
 
     async def accept_forever(self) -> None:
         """Takes one session after the other; no more than the host has room for."""
-        while True:
+        while not self._connection.is_closed:
             await self._room.wait()
             try:
                 session = await self._connection.next_session(self._queue, WAIT_SECONDS)
             except StoreUnavailable as error:
-                _log.warning("no session of %s is to be had (%s); trying again", self._queue, error)
-                await asyncio.sleep(AGAIN_SECONDS)
+                await _again(self._connection, f"no session of {self._queue} is to be had", error)
                 continue
             if session is not None:
                 self._begin(session)
@@ -68,9 +68,7 @@ class Sessions:
 
     async def close(self) -> None:
         """Gives back every session."""
-        for task in self._serving:
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        await ended(self._serving)
 
     def _begin(self, session: Session) -> None:
         task = asyncio.ensure_future(self._serve(session))
@@ -91,6 +89,15 @@ class Sessions:
             self._room.clear()
 
 
+async def ended(tasks: Collection["asyncio.Task[None]"]) -> None:
+    """Cancels tasks until they are over: the SDK swallows a cancellation now and then."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=CANCEL_AGAIN_SECONDS)
+
+
 async def read_forever(
     connection: Connection,
     entity: str,
@@ -99,18 +106,23 @@ async def read_forever(
     dead_letters: bool = False,
 ) -> None:
     """Handles and then consumes whatever comes to an entity without sessions."""
-    while True:
+    what = f"dead letters of {entity}" if dead_letters else entity
+    while not connection.is_closed:
         try:
-            await _read(await connection.inbox(entity, dead_letters=dead_letters), handle)
+            await _read(connection, await connection.inbox(entity, dead_letters=dead_letters), handle)
         except StoreUnavailable as error:
-            what = "dead letters of " if dead_letters else ""
-            _log.warning("%s%s cannot be read (%s); trying again", what, entity, error)
-            await asyncio.sleep(AGAIN_SECONDS)
+            await _again(connection, f"{what}: cannot be read", error)
 
 
-async def _read(inbox: Inbox, handle: Callable[[Received], Awaitable[None]]) -> None:
+async def _again(connection: Connection, what: str, error: StoreUnavailable) -> None:
+    if not connection.is_closed:
+        _log.warning("%s (%s); trying again", what, error)
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _read(connection: Connection, inbox: Inbox, handle: Callable[[Received], Awaitable[None]]) -> None:
     try:
-        while True:
+        while not connection.is_closed:
             delivered = await inbox.receive(INBOX_MAX, WAIT_SECONDS)
             await asyncio.gather(*(handle(each.received) for each in delivered))
             if delivered:

@@ -56,6 +56,7 @@ class Held:
     """The turn that was handed out and has not ended."""
     is_lost: bool = False
     """Whether its lock was lost."""
+    _is_over: bool = False
     _delivered: list[Delivered] = field(default_factory=list)
     """The messages of the turn."""
     _rest: list[Delivered] = field(default_factory=list)
@@ -67,11 +68,12 @@ class Held:
         """Hands out turns until nothing comes any more, or the lock is lost; then the session is given back."""
         renewing = asyncio.create_task(self._renew_forever(), name="aos-renew")
         try:
-            while not self.is_lost and (delivered := await self._next()):
+            while not self.is_lost and not self._is_over and (delivered := await self._next()):
                 await self._turns_of(delivered)
         except StoreUnavailable as error:
-            _log.warning("session %s: %s; its messages come again", self.session.id, error)
+            _log.info("session %s: %s; its messages come again", self.session.id, error)
         finally:
+            self._is_over = True
             renewing.cancel()
             with suppress(StoreUnavailable):
                 await self.session.close()
@@ -86,6 +88,11 @@ class Held:
     def release(self, after_seconds: float) -> None:
         """The turn comes again, from here: nothing is given back to the broker, and nothing counted."""
         self._end(after_seconds)
+
+    def stop(self) -> None:
+        """The host goes: the session is given back with what is in it."""
+        self._is_over = True
+        self._end(None)
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -105,7 +112,7 @@ class Held:
             self._ended = asyncio.get_running_loop().create_future()
             self.around.hand_out(self)
             after_seconds = await self._ended
-            if after_seconds is None or self.is_lost:
+            if after_seconds is None or self.is_lost or self._is_over:
                 return
             await self.around.clock.sleep(after_seconds)
             turn = await self._with_later(_replace(turn, deliveries=turn.deliveries + 1))
@@ -154,7 +161,7 @@ class Held:
         self.is_lost = True
 
     async def _renew_forever(self) -> None:
-        while True:
+        while not self._is_over:
             await asyncio.sleep(min(max(self.session.seconds_left / 2, RENEW_AGAIN_SECONDS), RENEW_SECONDS_MAX))
             try:
                 held = await self.session.renew()
