@@ -18,7 +18,7 @@ from AgentOperatingSystem.config.layers import environment_names
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.ml.azure import entra_source
 from AgentOperatingSystem.ml.azure_ml_faults import refused
-from AgentOperatingSystem.ml.catalogue import load_table
+from AgentOperatingSystem.ml.catalogue import capabilities, load_table
 from AgentOperatingSystem.ml.credentials import KeyHeaders, bearer
 from AgentOperatingSystem.ml.gate import Gate
 from AgentOperatingSystem.ml.http import Headers, HttpEdge
@@ -101,7 +101,8 @@ class Endpoints:
         endpoint, who = self.endpoint(name), f"{PROVIDER}/{name}"
         edge = HttpEdge(who, endpoint.url, self._headers(endpoint), refused)
         timeout_seconds = endpoint.timeout_seconds or self._config.model_timeout_seconds
-        provider = HttpProvider(who, _wire(endpoint, name), edge, _capabilities(who, endpoint), timeout_seconds)
+        can = capabilities(PROVIDER, name, self._config.models_file, _declared(endpoint))
+        provider = HttpProvider(who, _wire(endpoint, name), edge, can, timeout_seconds)
         return Reached(provider, self._gate(endpoint), endpoint.coalesce)
 
     def endpoint(self, name: str) -> Endpoint:
@@ -167,9 +168,11 @@ def _fault(endpoint: Endpoint) -> str:
     try:
         for pointer in (endpoint.score.output, endpoint.score.input_tokens, endpoint.score.output_tokens):
             tokens(pointer or "")
-        _capabilities("capabilities", endpoint)
+        msgspec.convert(_declared(endpoint), Capabilities, strict=True)
     except ConfigurationError as error:
         return str(error)
+    except msgspec.ValidationError as error:
+        return f"capabilities: {error}"
     return ""
 
 
@@ -179,13 +182,11 @@ def _wire(endpoint: Endpoint, name: str) -> Wire:
     return OpenAIWire(PROVIDER, endpoint.model or name, Dialect(model_in_body=bool(endpoint.model)))
 
 
-def _capabilities(who: str, endpoint: Endpoint) -> Capabilities:
+def _declared(endpoint: Endpoint) -> dict[str, Any]:
+    """What an endpoint can do by its shape, and what its own entry says over that."""
     speaks = _SPEAKS_SCORE if endpoint.shape == "score" else {}
     adapters = endpoint.shape == "openai" or "adapter" in names_in(endpoint.score.input)
-    try:
-        return msgspec.convert(speaks | {"adapters": adapters} | endpoint.capabilities, Capabilities, strict=True)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{who}: {error}") from None
+    return speaks | {"adapters": adapters} | endpoint.capabilities
 
 
 def _read_key(path: Path) -> SecretStr:

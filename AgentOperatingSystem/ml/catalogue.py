@@ -5,6 +5,7 @@ nobody has declared (images above all) is off, and the refusal says how to decla
 """
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -26,15 +27,17 @@ class _Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     read_on: str = ""
 
 
-def capabilities(provider: str, model: str, override: Path | None = None) -> Capabilities:
-    """What `provider/model` can do.
+def capabilities(
+    provider: str, model: str, override: Path | None = None, basis: Mapping[str, Any] | None = None
+) -> Capabilities:
+    """What `provider/model` can do, over a `basis` where nothing else is declared.
 
     Laid over each other: the provider's `*`, the model's family (`llava` of `llava:7b`), the model without the date of
     its version, the model; then all of them again from the `override` file. Raises `ConfigurationError` where that file
     is wrong.
     """
     tables = [_shipped()] + ([load_table(override, dict[str, _Provider])] if override else [])
-    known: dict[str, Any] = {}
+    known = dict(basis or {})
     for table in tables:
         models = table[provider].models if provider in table else {}
         for name in (EVERY, model.partition(":")[0], undated(model), model):

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
+from AgentOperatingSystem.clock import SystemClock
 from AgentOperatingSystem.config import AOSConfig
-from AgentOperatingSystem.ml import remote
+from AgentOperatingSystem.ml import azure_ml, remote
 from AgentOperatingSystem.ml.endpoints import COMPATIBLE
 from AgentOperatingSystem.ml.ports import ModelProvider
 from tests.contract.model_server import Reply
@@ -60,6 +61,8 @@ class Case:
         """The bare model, without wrappers."""
         given = {name: value.format(url=url) for name, value in self.settings.items()}
         config = AOSConfig(**({"model_timeout_seconds": 20} | given | settings))
+        if self.provider == azure_ml.PROVIDER:
+            return azure_ml.Endpoints(config, SystemClock()).reach(self.own_model).provider
         return remote.build(self.provider, self.own_model, config, _entra if self.name == "azure-entra" else None)
 
     def move(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,6 +136,14 @@ _CASES = (
         model="vllm/nobody/knows",
         answers="vllm",
         settings={"vllm_base_url": "{url}/v1", "vllm_api_key": KEY},
+        path="/v1/chat/completions",
+        max_tokens="max_tokens",
+    ),
+    Case(
+        name="azureml",
+        model="azureml/nobody/knows",
+        answers="vllm",
+        settings={"azureml_endpoint": "{url}/v1", "azureml_key": KEY},
         path="/v1/chat/completions",
         max_tokens="max_tokens",
     ),
