@@ -50,7 +50,7 @@ async def refusal(tool: Approved, arguments: Mapping[str, Any], journal: Journal
         return f"{name} was not called: its arguments are too large to be approved ({ARGUMENTS_BYTES_MAX} bytes)"
     hash = tool_hash(name, arguments)
     asked = Approval(name, dict(arguments), hash, requester_of(turn.event), why)
-    expires = turn.now() + tool.approval_seconds
+    expires = journal.clock() + tool.approval_seconds  # not of the context: its time stands still
 
     def ask(correlation: str) -> list[Event]:
         return [requested(turn, asked, correlation, expires)]

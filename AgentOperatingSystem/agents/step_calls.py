@@ -108,7 +108,7 @@ class StepCalls:
             return [self._made(correlation, reply_to=self.agent, correlation=correlation, asks=asks, **fields)]
 
         call = waiting_call("ask", str(recipient), type, content)
-        done = await self.journal.wait(call, self.now() + timeout_seconds, asked)
+        done = await self.journal.wait(call, self.journal.clock() + timeout_seconds, asked)
         return answer_of(done, f"{recipient}: no answer within {timeout_seconds:g} s")
 
     async def ask_human(
@@ -121,7 +121,7 @@ class StepCalls:
         `RequestTimedOut` where nobody answered in time, `InvalidEvent`, `TooLarge`.
         """
         asked = Question(question, tuple(self._plain("choices", list(choices))), to)
-        expires = self.now() + expires_seconds
+        expires = self.journal.clock() + expires_seconds
         call = wait_for(asked, to, question, asked.choices)
         done = await self.journal.wait(call, expires, lambda name: [requested(self, asked, name, expires)])
         return answer_of(done, f"nobody answered {question[:80]!r} within {expires_seconds:g} s")

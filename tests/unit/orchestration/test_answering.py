@@ -412,3 +412,22 @@ async def test_what_is_under_way_comes_to_its_end_before_the_event_waits() -> No
     await system.answers.approve(CLERK, row.key, hash=hash_of(asked), by="ada")
     assert result_of(await there(system, "clerk", "1")) == ["refunded o-1", "sent"]
     assert calls == ["ada", ("o-1", 1)]
+
+
+async def test_a_question_has_all_of_its_time_however_late_its_event_comes_to_it() -> None:
+    """The context's time stands still from the first step on; nobody answers a question that has expired at birth."""
+
+    class Patient(BaseAgent):
+        name = "patient"
+
+        async def on_event(self, event: Event, context: Context) -> Any:
+            return [await context.ask_human(each, expires_seconds=100) for each in ("first?", "second?")]
+
+    system = await running(Patient)
+    await system.send("patient", "1")
+    for answer in ("yes", "no"):
+        await passed(90)
+        row = await system.row("patient", "1")
+        await system.answers.answer(AgentId("patient"), row.key, answer, by="ann")
+    await passed(1)
+    assert result_of(await system.row("patient", "1")) == ["yes", "no"]
