@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Context
+from AgentOperatingSystem.agents.minds import bridge
 from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
 from AgentOperatingSystem.agents.team import TURNS_MAX, AgentTeam
 from AgentOperatingSystem.config import AOSConfig
@@ -168,3 +169,7 @@ class Talking(Calm):
     name = "runaway_team"
     agent = Team
     limit = TURNS_MAX
+
+    async def start(self, folder: Path, agents: int) -> None:
+        bridge()  # loading AutoGen takes a process half a second, once; that is no runaway's doing
+        await super().start(folder, agents)
