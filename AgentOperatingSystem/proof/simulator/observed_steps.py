@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 
 import msgspec
 
-from AgentOperatingSystem.agents.steps import Step, StepKind, StepStatus
+from AgentOperatingSystem.agents.steps import Step, StepKind, StepStatus, decode_step
 from AgentOperatingSystem.agents.waiting import Approval, wanted
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.registry import Registry
@@ -22,7 +22,6 @@ from AgentOperatingSystem.storage.records import ENDS, STEP, Change, EventRow, S
 
 OWNING = (Status.WAITING, Status.IN_DOUBT, Status.DIVERGED)
 _ENDED = (Status.DONE, Status.FAILED)
-_step = msgspec.json.Decoder(Step)
 
 
 class StepWatch:
@@ -51,7 +50,7 @@ class StepWatch:
         self.spending.committed(change, now)
         for row in change.rows:
             if row.kind == STEP and row.value is not None:
-                self._step(agent, row.name, _step.decode(row.value))
+                self._step(agent, row.name, decode_step(row.value))
         if self._keeps_conversations(agent):
             self._conversations(agent, rows)
         for each in rows:

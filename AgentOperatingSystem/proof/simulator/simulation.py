@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from AgentOperatingSystem.agents.steps import Step
+from AgentOperatingSystem.agents.steps import Step, decode_step
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.budgets.rules import ASK_AGAIN_SECONDS
 from AgentOperatingSystem.proof.simulator.client import Outside
@@ -43,7 +43,6 @@ LATEST_BELL_SECONDS = ASK_AGAIN_SECONDS + 86_400.0
 """Beyond the time at which an event would look again whether its budget has room."""
 _AWAKE = {Control.PAUSED: "resume", Control.STOPPED: "start"}
 _decode = msgspec.json.decode
-_step = msgspec.json.Decoder(Step)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -203,7 +202,7 @@ async def _steps(world: World, agent: AgentId) -> dict[str, list[Step]]:
     found: dict[str, list[Step]] = {}
     for row in (await world.store.rows(agent, STEP, limit=100_000)).items:
         if row.value is not None:
-            found.setdefault(row.name.partition("/")[0], []).append(_step.decode(row.value))
+            found.setdefault(row.name.partition("/")[0], []).append(decode_step(row.value))
     return found
 
 
