@@ -213,7 +213,7 @@ class ServiceBusManager:
         """Lets go of everything, when those who receive have let go. Closing twice is the same as once."""
         self._opened.is_closing = True
         while self._opened.opening:  # the SDK swallows a cancellation now and then
-            for task in self._opened.opening:
+            for task in list(self._opened.opening):
                 task.cancel()
             await asyncio.sleep(CANCEL_AGAIN_SECONDS)
         await self._readers_are_gone()
@@ -278,6 +278,7 @@ class ReceiverInbox:
             await self.close()
             return False
         except BaseException:
+            self._opened.opening.discard(task)  # from here on, nobody cancels it again
             await self.close()
             raise
         finally:

@@ -49,6 +49,10 @@ class StoreSettings(BaseSettings):
     servicebus_router_subscription: kinds.EntityName = Field(
         "aos-router", description="The subscription of that topic by which publications reach the agents."
     )
+    servicebus_log_subscription: kinds.EntityName | None = Field(
+        None,
+        description="A subscription of that topic that nobody receives from: `/publications` reads it; none shows none.",
+    )
     database_url: kinds.DatabaseUrl | None = Field(
         None,
         description="Secret. The PostgreSQL database that keeps state and carries messages, as postgresql://…; several "

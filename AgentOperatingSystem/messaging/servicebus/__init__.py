@@ -11,7 +11,7 @@ bus           `MessageBus` over a connection
 outbound      what many callers send at once leaves in one batch
 receiving     sessions and subscriptions that this host reads by itself
 sessions      one held session: receive, hand out, settle
-callers       what was sent from here, and who waits here for an outcome
+sent          what was sent from here
 following     publications read back by number
 opening       the bus of a configuration, for the composition
 """

@@ -13,7 +13,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from AgentOperatingSystem.clock import Clock
 from AgentOperatingSystem.errors import Overloaded, StoreUnavailable
@@ -21,7 +21,6 @@ from AgentOperatingSystem.events import Event, Kind, Message
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.messaging.embedded import PUBLICATIONS
 from AgentOperatingSystem.messaging.ports import Turn
-from AgentOperatingSystem.messaging.servicebus.callers import LOOK_SECONDS, Applied, Callers, Sent
 from AgentOperatingSystem.messaging.servicebus.claims import BODY_BYTES_MAX, checked_in, prune, redeemed
 from AgentOperatingSystem.messaging.servicebus.dead_letters import exhumed, exhumed_publication
 from AgentOperatingSystem.messaging.servicebus.following import Following
@@ -31,10 +30,12 @@ from AgentOperatingSystem.messaging.servicebus.ports import Connection, Session
 from AgentOperatingSystem.messaging.servicebus.publications import Copies, Route, deliveries_of, publication_of
 from AgentOperatingSystem.messaging.servicebus.receiving import Sessions, ended, read_forever
 from AgentOperatingSystem.messaging.servicebus.records import ARM_SECONDS_MAX, Outgoing, Places, Received
+from AgentOperatingSystem.messaging.servicebus.sent import Sent
 from AgentOperatingSystem.messaging.servicebus.sessions import Held, Surroundings, arms
 from AgentOperatingSystem.messaging.watchers import Watchers
 from AgentOperatingSystem.storage.ports import BlobStore
 
+COUNT_SECONDS: Final = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -42,8 +43,7 @@ class ServiceBusBus:
     """One host's hand at a namespace. Make it within a running event loop; `turns` has one reader at a time.
 
     `copies` resolves a publication into one event per subscriber, `route` addresses what others publish and nobody has
-    subscribed to. `blobs` takes bodies too large for the broker; None refuses them. `applied` says whether an event has
-    ended, on whatever host: without it, a caller whose event another host handles waits in vain. `count` reads how many
+    subscribed to. `blobs` takes bodies too large for the broker; None refuses them. `count` reads how many
     messages the queue holds: without it, only the broker's own quota is a limit. With `receives` False nothing is ever
     received here, only pushed.
     """
@@ -64,7 +64,6 @@ class ServiceBusBus:
         window_seconds: float = 600.0,
         arm_seconds: float = ARM_SECONDS_MAX,
         body_bytes_max: int = BODY_BYTES_MAX,
-        applied: Applied | None = None,
         count: Callable[[], Awaitable[int]] | None = None,
         receives: bool = True,
     ) -> None:
@@ -84,7 +83,6 @@ class ServiceBusBus:
         self._outbound = {name: self._way_out(name) for name in (self.places.queue, self.places.topic)}
         self._following = Following(connection, self.places, blobs)
         self._sent = Sent(window_seconds)
-        self._callers = Callers(applied)
         self._waiting = 0
         self._sessions = Sessions(connection, self.places.queue, sessions_max, idle_seconds, self._serve)
         self._around = Surroundings(
@@ -101,7 +99,7 @@ class ServiceBusBus:
         self._pushed: dict[int, Turn] = {}
         """Turns that a trigger has received and not seen the end of."""
         self._lost: set[AgentId] = set()
-        self._ready: deque[Held | Turn] = deque()
+        self._ready: deque[Held] = deque()
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -127,16 +125,10 @@ class ServiceBusBus:
             self.watchers.notify(PUBLICATIONS)
 
     async def offer(self, message: Message) -> None:
-        self._callers.waits_for(message, self._clock.now())
-        try:
-            await self.send([message])
-        except BaseException:
-            self._callers.leave([message.id])
-            raise
+        await self.send([message])
 
     async def keep(self, message: Message) -> None:
         """An offered message is kept already."""
-        self._callers.leave([message.id])
 
     def waiting(self, message_id: str) -> Message | None:
         """Of what is in a turn here, or was sent from here lately."""
@@ -152,9 +144,9 @@ class ServiceBusBus:
         self._begin_receiving()
         while not self._closed:
             while self._ready and not self._closed:
-                turn = self._taken(self._ready.popleft())
-                if turn is not None:
-                    yield turn
+                held = self._ready.popleft()
+                if held.turn is not None and not held.is_lost:
+                    yield held.turn
             if not self._closed:
                 self._news.clear()
                 await self._news.wait()
@@ -302,18 +294,11 @@ class ServiceBusBus:
         self._ready.append(held)
         self._news.set()
 
-    def _taken(self, ready: Held | Turn) -> Turn | None:
-        """The turn, unless its lock was lost while it waited to be taken."""
-        if isinstance(ready, Turn):
-            return ready
-        return ready.turn if not ready.is_lost else None
-
     def _forget(self, turn: Turn) -> None:
         """The turn's messages are applied."""
         self._pushed.pop(id(turn), None)
         self._lost.discard(turn.agent)
         self._sent.remove(turn.receipts)
-        self._callers.leave(turn.receipts)
         self._waiting = max(0, self._waiting - sum(each.event is not None for each in turn.messages))
 
     def _end(self, held: Held) -> None:
@@ -325,7 +310,8 @@ class ServiceBusBus:
     def _begin_receiving(self) -> None:
         if self._tasks or self._closed:
             return
-        self._begin(self._patrol_forever())
+        if self._count is not None:
+            self._begin(self._count_forever(self._count))
         if not self._receives:
             return
         for _ in range(self._sessions.acceptors):
@@ -348,18 +334,13 @@ class ServiceBusBus:
                 if held.is_lost and held.turn is not None:
                     self._lost.add(agent)
 
-    async def _patrol_forever(self) -> None:
-        """Looks for what other hosts did: events that callers here wait for, and how much the queue holds."""
+    async def _count_forever(self, count: Callable[[], Awaitable[int]]) -> None:
         while True:
-            await self._clock.sleep(LOOK_SECONDS)
+            await self._clock.sleep(COUNT_SECONDS)
             try:
-                self._ready += await self._callers.ended_elsewhere(self._clock.now())
-                if self._count is not None:
-                    self._waiting = await self._count()
+                self._waiting = await count()
             except StoreUnavailable as error:
-                _log.warning("could not look for what other hosts did (%s); trying again", error)
-            if self._ready:
-                self._news.set()
+                _log.warning("%s could not be counted (%s); trying again", self.places.queue, error)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

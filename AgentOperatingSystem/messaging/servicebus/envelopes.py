@@ -47,7 +47,9 @@ def event_of(received: Received, place: str, tenant: str) -> Event:
         event = _cloud(_document(binary, received), tenant)
     else:
         event = _plain(received, place, tenant)
-    return event if event.time else _replace(event, time=received.enqueued_at)
+    if event.time or event.topic:  # what this system publishes says all that is to be said
+        return event
+    return _replace(event, time=received.enqueued_at)
 
 
 def properties_of(event: Event) -> tuple[dict[str, Scalar], bytes]:
