@@ -9,9 +9,11 @@ from AgentOperatingSystem.proof.report import Report
 
 
 def break_things(
-    seeds: int, kills: int, refunds: int, first_seed: int, *, jobs: int = 0, plain: bool = False
+    seeds: int, kills: int, refunds: int, first_seed: int, *, jobs: int = 0, plain: bool = False, storage: str = ""
 ) -> Report:
-    """Runs all, or those that are asked for (a number above 0)."""
+    """Runs all, or those that are asked for (a number above 0). `storage` is the connection string of an account that
+    keeps state in place of files, where processes are killed.
+    """
     reports = []
     if seeds:
         from AgentOperatingSystem.proof.simulator.run import run
@@ -20,11 +22,11 @@ def break_things(
     if kills:
         from AgentOperatingSystem.proof.kill import run_kills
 
-        reports.append(run_kills(kills, seed=first_seed))
+        reports.append(run_kills(kills, seed=first_seed, hosts=2 if storage else 1, storage=storage))
     if refunds:
         from AgentOperatingSystem.proof.refunds import run_refunds
 
-        reports.append(run_refunds(refunds, seed=first_seed, plain=plain))
+        reports.append(run_refunds(refunds, seed=first_seed, plain=plain, storage=storage))
     if jobs:
         from AgentOperatingSystem.proof.gpu.kills import run_jobs
 

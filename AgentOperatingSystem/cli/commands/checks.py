@@ -1,6 +1,9 @@
 """`aos doctor`, `bench`, `faults`, `version`: what can be checked on this machine, in minutes, with numbers."""
 
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -146,10 +149,18 @@ def faults(
         bool, typer.Option("--plain", help="With --refunds: the same kills on AutoGen alone, for comparison.")
     ] = False,
     first: Annotated[int, typer.Option("--first", min=0, help="The first seed; the same seeds break the same.")] = 0,
+    store: Annotated[
+        str,
+        typer.Option(
+            "--store", metavar="NAME", help="What keeps state where processes are killed: embedded or azurite."
+        ),
+    ] = "embedded",
 ) -> None:
     """Break things on purpose, and count what is lost, applied twice or left behind; exit code 1 where anything is.
 
-    With --kill, --refunds or --jobs alone, nothing is simulated.
+    With --kill, --refunds or --jobs alone, nothing is simulated. With --store azurite, state lies in tables and
+    messages in a queue, on the storage account that is configured, or on an emulator that it starts; what is killed is
+    the app.
     """
     from AgentOperatingSystem.cli.faults import break_things, is_broken
 
@@ -157,7 +168,8 @@ def faults(
         seeds = 0 if kill or refunds or jobs else WORLDS
     if not seeds and not kill and not refunds and not jobs:
         raise InvalidInput("nothing to do: give --seeds, --kill, --refunds, --jobs, or none of them")
-    report = break_things(seeds, kill, refunds, first, jobs=jobs, plain=plain)
+    with _account(store) as storage:
+        report = break_things(seeds, kill, refunds, first, jobs=jobs, plain=plain, storage=storage)
     compared = report.get("plain_autogen")
     figures = {name: value for name, value in report.items() if name not in ("by_kind", "failures", "plain_autogen")}
     out.show(
@@ -186,6 +198,18 @@ def version(out: Output) -> None:
         "executable": sys.executable,
     }
     out.show(found, f"aos {__version__} (Python {found['python']}, SQLite {found['sqlite']}, {found['platform']})")
+
+
+@contextmanager
+def _account(store: str) -> Iterator[str]:
+    """The connection string of the store that is named; empty for the embedded one."""
+    if _store(store) == "embedded":
+        yield ""
+        return
+    from AgentOperatingSystem.proof import azurite
+
+    with tempfile.TemporaryDirectory(prefix="aos-azurite-") as folder, azurite.account(Path(folder)) as text:
+        yield text
 
 
 def _store(name: str) -> str:

@@ -67,7 +67,7 @@ class Host:
 
 def _context() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["AgentOperatingSystem.proof.kill.child"])
+    context.set_forkserver_preload([f"AgentOperatingSystem.proof.kill.{name}" for name in ("child", "on_azure")])
     return context
 
 

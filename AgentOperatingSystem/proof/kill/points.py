@@ -145,6 +145,24 @@ class Setup(NamedTuple):
     database_url: str = ""
     """The PostgreSQL database that takes the place of the folder's file."""
     database_schema: str = "aos"
+    storage: str = ""
+    """The storage account, by connection string, that takes the place of the folder's file."""
+    storage_prefix: str = "aos"
+    """The name of the table and the queue in it."""
+
+    @property
+    def pace(self) -> float:
+        """How many times as long as on a file everything takes: requests over HTTP."""
+        return 10.0 if self.storage else 1.0
+
+    async def waiting(self, aos: AgentOperatingSystem) -> int:
+        """How many messages wait or are in a turn, on any host."""
+        if self.storage:
+            from AgentOperatingSystem.messaging.azure.bus import StorageQueueBus  # loads the SDK
+
+            assert isinstance(aos.bus, StorageQueueBus)
+            return await aos.bus.about()
+        return aos.bus.pending()
 
     def system(self, **settings: Any) -> AgentOperatingSystem:
         """A host, as yet unopened."""
@@ -154,4 +172,9 @@ class Setup(NamedTuple):
             from AgentOperatingSystem.proof.kill.on_postgres import PostgresSystem  # loads asyncpg
 
             return PostgresSystem(AOSConfig(**common, **lease, database_url=self.database_url))
+        if self.storage:
+            from AgentOperatingSystem.proof.kill.on_azure import azure_system  # loads the SDK
+
+            kind = azure_system(self.storage_prefix)
+            return kind(AOSConfig(**common, store="azure", bus="storage_queue", storage_connection_string=self.storage))
         return (SplitSystem if self.split else FusedSystem)(AOSConfig(**common))

@@ -12,6 +12,7 @@ from collections import Counter
 from hashlib import sha256
 from multiprocessing.connection import wait
 from pathlib import Path
+from uuid import uuid4
 
 from AgentOperatingSystem.errors import AOSError
 from AgentOperatingSystem.proof.kill.hosts import Host, pipes
@@ -61,7 +62,7 @@ class Campaign:
         heard = time.monotonic()
         while not self._is_over():
             self._feed()
-            ready = wait(pipes(self._hosts), timeout=self._chance.uniform(0.0, 0.02))
+            ready = wait(pipes(self._hosts), timeout=self._chance.uniform(0.0, 0.02 * self._setup.pace))
             if ready or self._strike():
                 heard = time.monotonic()
             self._listen()
@@ -133,17 +134,21 @@ def run_kills(
     folder: Path | None = None,
     database_url: str = "",
     database_schema: str = "aos",
+    storage: str = "",
+    storage_prefix: str = "",
 ) -> Report:
     """Kills `hosts` processes on one store until `kills` have struck with an event in flight, and judges the outcome.
 
     With `split`, commit, relay and settle are separate operations, as they are on Azure. With `database_url`, the store
-    is that PostgreSQL database, in a schema that nobody else uses.
+    is that PostgreSQL database, in a schema that nobody else uses; with `storage`, it is that storage account, where
+    the queue keeps no order, so none is judged.
     """
+    prefix = storage_prefix or f"k{uuid4().hex[:20]}"
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="aos-kill-") as made:
-            setup = Setup(Path(made), split, database_url, database_schema)
+            setup = Setup(Path(made), split, database_url, database_schema, storage, prefix)
             return _run(setup, kills, seed, hosts)
-    return _run(Setup(folder, split, database_url, database_schema), kills, seed, hosts)
+    return _run(Setup(folder, split, database_url, database_schema, storage, prefix), kills, seed, hosts)
 
 
 def _run(setup: Setup, kills: int, seed: int, hosts: int) -> Report:
@@ -151,7 +156,7 @@ def _run(setup: Setup, kills: int, seed: int, hosts: int) -> Report:
     finished = campaign.run()
     verdict = judge(setup, campaign.sent)
     failures = verdict.failures + ([] if finished else ["the hosts stopped answering"])
-    if hosts == 1:  # two hosts that take turns keep each event's effect, but promise no order between their doors
+    if hosts == 1 and not setup.storage:  # between two doors, or in a queue, no order is promised
         failures += disorders(verdict.applied, campaign.answered, campaign.known)
     report = Report(
         faults=campaign.kills.total(),
@@ -164,5 +169,6 @@ def _run(setup: Setup, kills: int, seed: int, hosts: int) -> Report:
         kills=campaign.kills.total(),
     )
     if failures:
-        report["failures"] = [f"{failure}; again: aos faults --kill {kills} --first {seed}" for failure in failures]
+        on = " --store azurite" if setup.storage else ""
+        report["failures"] = [f"{failure}; again: aos faults --kill {kills} --first {seed}{on}" for failure in failures]
     return report

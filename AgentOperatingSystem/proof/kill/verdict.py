@@ -43,7 +43,7 @@ async def _judge(setup: Setup, events: int) -> Verdict:
         aos.start()
         for _ in range(QUIET_TRIES):
             await asyncio.sleep(QUIET_SECONDS)
-            if not aos.bus.pending():
+            if not await setup.waiting(aos):
                 break
         tallies = [await _state(aos, AgentId("tally", str(number))) for number in range(TALLIES)]
         sink, hearer = await _state(aos, AgentId("sink")), await _state(aos, AgentId("hearer"))

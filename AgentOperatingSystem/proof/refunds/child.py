@@ -8,20 +8,20 @@ import asyncio
 import os
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NamedTuple
 
+from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
 from AgentOperatingSystem.agents import autogen as autogen  # loaded in the fork server, once for all lives
 from AgentOperatingSystem.agents.perpetual_agent import PerpetualAgent
 from AgentOperatingSystem.agents.team import AgentTeam
-from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.orchestration.effects import EffectsDesk
-from AgentOperatingSystem.proof.kill.points import FusedSystem, Trap
+from AgentOperatingSystem.proof.kill.points import Setup, Trap
 from AgentOperatingSystem.proof.refunds.office import AUDITOR, CLERK, SAYS, Ledger, model, tools
 from AgentOperatingSystem.storage.records import ENDS, EventRow, Status
 
 OFFICE = AgentId("office")
-CRASH_LIMIT = 1_000_000
 
 
 def office(ledger: Ledger) -> AgentTeam:
@@ -44,18 +44,29 @@ def order_event(number: int) -> Event:
     )
 
 
-def live(pipe: Connection, folder: Path, open_order: int | None, order: int | None, point: str, countdown: int) -> None:
+class Life(NamedTuple):
+    """What one host is to do, and where it dies."""
+
+    folder: Path
+    """Where the ledger lies, which is the world outside."""
+    setup: Setup
+    open_order: int | None
+    order: int | None
+    point: str
+    countdown: int
+
+
+def live(pipe: Connection, life: Life) -> None:
     """A host's life: ends what is open, then dies on the way of `order`, or ends by itself."""
     os.setpgid(0, 0)
-    asyncio.run(_live(pipe, folder, open_order, order, point, countdown))
+    asyncio.run(_live(pipe, *life))
 
 
 async def _live(
-    pipe: Connection, folder: Path, open_order: int | None, order: int | None, point: str, countdown: int
+    pipe: Connection, folder: Path, setup: Setup, open_order: int | None, order: int | None, point: str, countdown: int
 ) -> None:
     ledger = Ledger(folder)
-    config = AOSConfig(data_dir=folder / "data", crash_limit=CRASH_LIMIT, log_level="CRITICAL", clock_skew_seconds=0)
-    async with FusedSystem(config) as aos:
+    async with setup.system(clock_skew_seconds=0) as aos:
         await aos.register_agent(office(ledger))
         aos.start()
         if open_order is not None:
@@ -69,7 +80,7 @@ async def _live(
             pipe.send(("survived", order, False))
 
 
-async def _brought_to_its_end(aos: FusedSystem, ledger: Ledger, number: int) -> bool:
+async def _brought_to_its_end(aos: AgentOperatingSystem, ledger: Ledger, number: int) -> bool:
     """Whether the order was in doubt. The person who is asked then looks whether the money left, and says so."""
     await aos.accept_event(order_event(number))
     row = await _ended(aos, number)
@@ -84,7 +95,7 @@ async def _brought_to_its_end(aos: FusedSystem, ledger: Ledger, number: int) -> 
     return True
 
 
-async def _ended(aos: FusedSystem, number: int) -> EventRow:
+async def _ended(aos: AgentOperatingSystem, number: int) -> EventRow:
     """The order's row when it has ended, or a person is asked."""
     key = order_event(number).key
     for _ in range(20_000):

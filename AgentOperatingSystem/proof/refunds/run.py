@@ -9,9 +9,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 from AgentOperatingSystem.agents.steps import Step, StepKind, StepStatus, decode_step
-from AgentOperatingSystem.ids import event_key
+from AgentOperatingSystem.ids import AgentId, event_key
+from AgentOperatingSystem.proof.kill.points import Setup
 from AgentOperatingSystem.proof.refunds.office import TOOLS, Ledger
 from AgentOperatingSystem.proof.refunds.plain import run_plain
 from AgentOperatingSystem.proof.refunds.processes import forked
@@ -46,8 +48,9 @@ class Found:
 class Campaign:
     """Kills, one after the other."""
 
-    def __init__(self, folder: Path, kills: int, seed: int) -> None:
+    def __init__(self, folder: Path, kills: int, seed: int, storage: str = "") -> None:
         self.folder = folder
+        self._setup = Setup(folder / "data", storage=storage, storage_prefix=f"r{uuid4().hex[:20]}")
         self.ledger = Ledger(folder)
         self.found = Found()
         self._wanted = kills
@@ -71,9 +74,9 @@ class Campaign:
 
     def _life(self, open_order: int | None, order: int | None, point: str, countdown: int) -> Said:
         """What a life said until its end, by its words."""
-        from AgentOperatingSystem.proof.refunds.child import live  # AutoGen: where the proof is really run
+        from AgentOperatingSystem.proof.refunds.child import Life, live  # AutoGen: where the proof is really run
 
-        words = forked(live, self.folder, open_order, order, point, countdown)
+        words = forked(live, Life(self.folder, self._setup, open_order, order, point, countdown))
         return {word: (number, doubted) for word, number, doubted in words}
 
     def _check_end(self, said: Said, order: int, expected: bool) -> None:
@@ -101,14 +104,18 @@ class Campaign:
         return order, any(step.status is StepStatus.INTENT for step in steps)
 
     def _steps(self, order: int) -> list[Step]:
-        """What the file has of an order's steps, read past every host."""
+        """What the store has of an order's steps, read past every host."""
+        if self._setup.storage:
+            from AgentOperatingSystem.proof.kill.on_azure import steps_of  # loads the SDK
+
+            key = event_key("/customers", f"order-{order}")
+            found = steps_of(self._setup.storage, self._setup.storage_prefix, AgentId("office"), f"{key}/")
+            return [decode_step(value) for value in found]
         with sqlite3.connect(self.folder / "data" / "aos.db") as store:
             key = event_key("/customers", f"order-{order}")
-            found = store.execute(
-                "SELECT value FROM rows WHERE kind = 'step' AND name LIKE ?", (f"{key}/%",)
-            ).fetchall()
+            rows = store.execute("SELECT value FROM rows WHERE kind = 'step' AND name LIKE ?", (f"{key}/%",)).fetchall()
         store.close()
-        return [decode_step(value) for (value,) in found]
+        return [decode_step(value) for (value,) in rows]
 
     def _judge(self) -> None:
         found, asked = self.found, [words[0] for words in self.ledger.lines(self.ledger.asked)]
@@ -125,14 +132,17 @@ class Campaign:
             found.failures.append(f"{found.repeated} model calls were made again after their answer was recorded")
 
 
-def run_refunds(kills: int, *, seed: int = 0, plain: bool = False, folder: Path | None = None) -> Report:
+def run_refunds(
+    kills: int, *, seed: int = 0, plain: bool = False, folder: Path | None = None, storage: str = ""
+) -> Report:
     """Kills the office `kills` times, and judges: no refund twice, no recorded answer paid again, in doubt when and
-    only when a kill fell inside a refund. With `plain`, AutoGen alone is killed on the same work, for comparison.
+    only when a kill fell inside a refund. With `plain`, AutoGen alone is killed on the same work, for comparison. With
+    `storage`, a connection string, the office is kept in that storage account.
     """
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="aos-refunds-") as made:
-            return run_refunds(kills, seed=seed, plain=plain, folder=Path(made))
-    campaign = Campaign(folder, kills, seed)
+            return run_refunds(kills, seed=seed, plain=plain, folder=Path(made), storage=storage)
+    campaign = Campaign(folder, kills, seed, storage)
     found = campaign.run()
     twice = sum(max(0, len(campaign.ledger.done("refund", f"o-{order}")) - 1) for order in range(found.orders))
     missing = sum(not campaign.ledger.done("refund", f"o-{order}") for order in range(found.orders))
