@@ -30,7 +30,7 @@ def test_there_are_nine() -> None:
     assert len(MUTANTS) == 9
 
 
-STEP_SEEDS = (0, 2, 4, 8, 10, 122)
+STEP_SEEDS = (4, 26, 10, 0, 21, 122)
 
 
 @pytest.mark.parametrize("seed", STEP_SEEDS)
@@ -46,4 +46,4 @@ def test_a_broken_journal_is_caught(break_it: Callable[[pytest.MonkeyPatch], Bui
 
 
 def test_each_way_to_break_the_journal_is_another() -> None:
-    assert len({each.__name__ for each in STEP_MUTANTS}) == len(STEP_MUTANTS) >= 9
+    assert len({each.__name__ for each in STEP_MUTANTS}) == len(STEP_MUTANTS) >= 13
