@@ -92,6 +92,7 @@ def hosted(folder: Path, engine: str, **settings: Any) -> Iterator[FunctionsHost
 
     Settings whose names are in capitals are put into the environment as they are.
     """
+    folder.mkdir(exist_ok=True)
     for name in ("function_app.py", "host.json"):
         if not (folder / name).exists():
             shutil.copy(ROOT / name, folder)
