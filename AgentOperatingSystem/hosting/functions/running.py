@@ -50,20 +50,20 @@ class Running:
     async def deliver_session(self, messages: Sequence[Any]) -> None:
         """A turn of one agent: messages of one session."""
         received = [received_of(each) for each in messages]
-        async with _patient(self.aos.clock, received[0]), self.bus.pushed(received) as turn:
+        async with patient(self.aos.clock, received[0].delivery_count), self.bus.pushed(received) as turn:
             if turn is not None:
                 await self.aos.deliver(turn)
 
     async def route(self, message: Any) -> None:
         """A publication, for its subscribers' mailboxes."""
         received = received_of(message)
-        async with _patient(self.aos.clock, received):
+        async with patient(self.aos.clock, received.delivery_count):
             await self.bus.route(received)
 
     async def exhume(self, message: Any, *, publication: bool = False) -> None:
         """What the broker gave up, for its agent's quarantine."""
         received = received_of(message)
-        async with _patient(self.aos.clock, received):
+        async with patient(self.aos.clock, received.delivery_count):
             await self.bus.exhume(received, publication=publication)
 
     async def deliver_letter(self, message: Any) -> None:
@@ -92,7 +92,7 @@ class Running:
 
 
 @asynccontextmanager
-async def _patient(clock: Clock, received: Received) -> AsyncIterator[None]:
+async def patient(clock: Clock, deliveries: int) -> AsyncIterator[None]:
     """Where store or broker cannot be reached, waits before it lets the trigger fail, the longer the more often the
     message came: Service Bus delivers what is abandoned at once, and so an outage would use up its deliveries in
     seconds.
@@ -100,7 +100,7 @@ async def _patient(clock: Clock, received: Received) -> AsyncIterator[None]:
     try:
         yield
     except StoreError:
-        await clock.sleep(min(2.0**received.delivery_count, PATIENCE_SECONDS_MAX))
+        await clock.sleep(min(2.0 ** min(deliveries, 10), PATIENCE_SECONDS_MAX))
         raise
 
 
