@@ -42,7 +42,7 @@ from AgentOperatingSystem.api.actions import PostAction
 from AgentOperatingSystem.api.answers import answer
 from AgentOperatingSystem.api.door import Door
 from AgentOperatingSystem.api.events import GetEvent, PostAnyEvent, PostEvent
-from AgentOperatingSystem.api.guard import GITHUB, Guard
+from AgentOperatingSystem.api.guard import EVENTS_ROUTE, GITHUB, Guard
 from AgentOperatingSystem.api.plain import PLAIN
 from AgentOperatingSystem.api.traced import Traced
 from AgentOperatingSystem.api.webhooks import GitHubWebhook
@@ -104,7 +104,7 @@ def create_app(aos: AgentOperatingSystem, *, token: str) -> FastAPI:
 def _plain_routes(door: Door) -> list[BaseRoute]:
     """The routes that are plain ASGI, the busiest first."""
     return [
-        _event_route("/api/v1/agents/{name}/events", PostEvent(door)),
+        _event_route(EVENTS_ROUTE, PostEvent(door)),
         _event_route("/api/v1/agents/{name}/actions/{action}", PostAction(door)),
         Route("/api/v1/agents/{name}/events/{id:path}", GetEvent(door), methods=["GET"]),
         _event_route("/api/v1/events", PostAnyEvent(door)),

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from AgentOperatingSystem.api.door import Door
 from AgentOperatingSystem.api.events import PostEvent
 from AgentOperatingSystem.api.problems import send_problem
+from AgentOperatingSystem.api.traced import Traced
 from AgentOperatingSystem.auth.principals import SHARED
 from AgentOperatingSystem.config.addresses import is_loopback
 from AgentOperatingSystem.errors import Draining, Forbidden, InvalidInput
@@ -22,6 +23,7 @@ LIVE = "/health/live"
 GITHUB = "/webhooks/github"
 _AGENTS = "/api/v1/agents/"
 _EVENTS = "/events"
+EVENTS_ROUTE = f"{_AGENTS}{{name}}{_EVENTS}"
 RETRY_AFTER_DRAIN_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ class Guard:
     def __init__(self, app: ASGIApp, door: Door) -> None:
         self._app = app
         self._door = door
-        self._post_event = PostEvent(door)
+        self._post_event = Traced(EVENTS_ROUTE, PostEvent(door))
         self._is_local = is_loopback(door.config.host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

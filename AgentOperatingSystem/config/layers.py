@@ -20,6 +20,9 @@ SECOND_NAMES = {
     "environment": "APP_ENVIRONMENT",
     "servicebus_connection_string": "AZURE_SERVICEBUS_CONNECTION_STRING",
     "storage_connection_string": "AZURE_STORAGE_CONNECTION_STRING",
+    "applicationinsights_connection_string": "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "otlp_headers": "OTEL_EXPORTER_OTLP_HEADERS",
     "openai_api_key": "OPENAI_API_KEY",
     "openai_base_url": "OPENAI_BASE_URL",
     "azure_openai_endpoint": "AZURE_OPENAI_ENDPOINT",
@@ -62,11 +65,17 @@ def runtime_layer(settings: Collection[str], values: Mapping[str, object]) -> La
 
 
 def environment_layer(settings: Collection[str], environ: Mapping[str, str]) -> Layer:
-    """What the process environment sets. Raises `ConfigurationError` for an `AOS_*` variable that is no setting."""
+    """What the process environment sets. Raises `ConfigurationError` for an `AOS_*` variable that is no setting; those
+    that begin with `AOS_TEST_` are the test suite's.
+    """
     known = {name: setting for setting in settings for name in environment_names(setting)}
-    _refuse_unknown("environment variable", (n for n in environ if n.startswith(PREFIX) and n not in known), known)
+    _refuse_unknown("environment variable", filter(_is_ours, environ.keys() - known.keys()), known)
     found = ((setting, _first(environ, environment_names(setting))) for setting in settings)
     return {setting: given for setting, given in found if given}
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX) and not name.startswith(f"{PREFIX}TEST_")
 
 
 def _first(environ: Mapping[str, str], names: Iterable[str]) -> Given | None:

@@ -20,6 +20,7 @@ from AgentOperatingSystem.config.groups.functions import FunctionsSettings
 from AgentOperatingSystem.config.groups.identity import IdentitySettings
 from AgentOperatingSystem.config.groups.models import ModelSettings
 from AgentOperatingSystem.config.groups.stores import StoreSettings
+from AgentOperatingSystem.config.groups.telemetry import TelemetrySettings
 from AgentOperatingSystem.config.groups.tools import ToolSettings
 from AgentOperatingSystem.config.groups.work import WorkSettings
 from AgentOperatingSystem.config.references import LiveSecret
@@ -29,6 +30,7 @@ from AgentOperatingSystem.errors import ConfigurationError
 
 # pydantic lists the fields of the last base first.
 class AOSConfig(
+    TelemetrySettings,
     ToolSettings,
     AzureMLSettings,
     ModelSettings,

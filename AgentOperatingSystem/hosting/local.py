@@ -31,7 +31,7 @@ from AgentOperatingSystem.hosting.reload import (
 from AgentOperatingSystem.hosting.server import Server, listen, url_of
 from AgentOperatingSystem.hosting.tokens import Token, token_of
 from AgentOperatingSystem.hosting.watchdog import Watchdog
-from AgentOperatingSystem.observability import logs
+from AgentOperatingSystem.observability import logs, telemetry
 
 INTERRUPTED = 130
 Door = Callable[..., Any]
@@ -57,10 +57,13 @@ def serve(
     token = token_of(config)
     logs.configure(config.log_level)
     logs.register_secrets(token.text, *config.secret_values())
+    sending = telemetry.start(config)
     try:
         again = _serve_once(config, spec, token, door, say, reload)
     except KeyboardInterrupt:  # while nobody else looks after the signals: at the beginning, and while it waits
         return INTERRUPTED
+    finally:
+        sending.close()
     return restart() if again else 0
 
 

@@ -1,0 +1,1 @@
+"""Telemetry to Application Insights: the supported way (`monitor`) and the retired one (`opencensus`)."""
