@@ -48,6 +48,7 @@ class Envelope:
 
     header: list[Any] = field(default_factory=list)
     annotations: dict[Any, Any] = field(default_factory=dict)
+    delivery: dict[Any, Any] = field(default_factory=dict)  # the vendor's broker hands them on
     properties: list[Any] = field(default_factory=list)
     application: dict[Any, Any] = field(default_factory=dict)
     raw_properties: bytes = b""
@@ -96,8 +97,9 @@ class Envelope:
         header = [*self.header, *[None] * (5 - len(self.header))][:5]
         header[4] = UInt(delivery_count)
         parts = [_section(HEADER, header)]
-        if lock_token is not None:
-            parts.append(_section(DELIVERY, {Symbol("x-opt-lock-token"): lock_token}))
+        token = {Symbol("x-opt-lock-token"): lock_token} if lock_token is not None else {}
+        if self.delivery or token:
+            parts.append(_section(DELIVERY, {**self.delivery, **token}))
         annotations = {**self.annotations, **added}
         if annotations:
             parts.append(_section(ANNOTATIONS, annotations))
@@ -132,8 +134,8 @@ def parse(data: bytes) -> Envelope:
 
 
 def _parsed(data: bytes) -> Envelope:
-    """The sections before the body in any order; delivery annotations, which end here, even behind it: the vendor's
-    SDK writes them last."""
+    """The sections before the body in any order; delivery annotations even behind it: the vendor's SDK writes them
+    last."""
     values: dict[int, Any] = {}
     raw: dict[int, bytes] = {}
     body = bytearray()
@@ -155,6 +157,7 @@ def _parsed(data: bytes) -> Envelope:
     return Envelope(
         header=_of(list, values.get(HEADER)),
         annotations=_of(dict, values.get(ANNOTATIONS)),
+        delivery=_of(dict, values.get(DELIVERY)),
         properties=_of(list, values.get(PROPERTIES)),
         application=_of(dict, values.get(APPLICATION)),
         raw_properties=raw.get(PROPERTIES, b""),
