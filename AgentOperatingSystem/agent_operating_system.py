@@ -11,7 +11,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any, ClassVar, Self
 
 from AgentOperatingSystem import storage
@@ -134,8 +134,9 @@ class AgentOperatingSystem:
         """
         if self._pump is not None:
             return self
-        engines = self.engines(self.config, self.clock, self.subscriptions.copies, self.auth)
-        self._opened = opened = await engines.open()
+        route: Callable[[Event], Event] = lambda event: self.mailroom.route(event)  # noqa: E731  # made below
+        copies = self.subscriptions.copies
+        self._opened = opened = await self.engines(self.config, self.clock, copies, self.auth, route).open()
         self.bus = opened.bus
         self.parts = parts_from(self.config, self.registry, opened.store, opened.blobs, opened.bus, self.clock)
         storage.use(self.parts.store, self.parts.blobs)
@@ -353,9 +354,7 @@ class AgentOperatingSystem:
     async def __aenter__(self) -> Self:
         return await self.initialize()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.close()
 
 

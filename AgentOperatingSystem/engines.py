@@ -9,6 +9,7 @@
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -65,11 +66,20 @@ class Engines:
     sqlite_store: ClassVar[type[SqliteAgentStore]] = SqliteAgentStore
     embedded_bus: ClassVar[type[embedded.EmbeddedBus]] = embedded.EmbeddedBus
 
-    def __init__(self, config: AOSConfig, clock: Clock, copies: Copies, auth: Auth | None = None) -> None:
+    def __init__(
+        self,
+        config: AOSConfig,
+        clock: Clock,
+        copies: Copies,
+        auth: Auth | None = None,
+        route: Callable[[Event], Event] | None = None,
+    ) -> None:
+        """`route` addresses what others publish and nobody has subscribed to."""
         self._config = config
         self._clock = clock
         self._copies = copies
         self._auth = auth or Auth(config, clock)
+        self._route = route
 
     async def open(self) -> Opened:
         """Reads the configuration's secrets, then opens what they belong to.
@@ -86,6 +96,8 @@ class Engines:
 
     async def _open(self) -> Opened:
         store, bus = store_of(self._config), bus_of(self._config)
+        if bus == "servicebus":
+            return await self.on_servicebus(store)
         if store == "postgres" and bus == "postgres":
             return await self.on_postgres()
         if store == "azure":
@@ -127,6 +139,35 @@ class Engines:
         from AgentOperatingSystem.messaging.azure.opening import opened
 
         return await opened(self._config, self._clock, self._copies, self._auth.identity)
+
+    async def on_servicebus(self, store: str) -> Opened:
+        """Service Bus carries, and tables or a file keep state; a store of its own keeps what is too large for it."""
+        from AgentOperatingSystem.messaging.servicebus.opening import opened
+
+        async with AsyncExitStack() as unless_opened:
+            if store == "azure":
+                from AgentOperatingSystem.messaging.azure.opening import claims
+                from AgentOperatingSystem.storage import azure
+
+                kept, blobs, collect = await azure.opened(self._config, self._clock, self._auth.identity)
+                unless_opened.push_async_callback(kept.close)
+                large, close = await claims(self._config, self._clock, self._auth.identity)
+                unless_opened.push_async_callback(close)
+                bus = await self._servicebus(opened, large, close)
+                unless_opened.pop_all()
+                return Opened(kept, blobs, bus, collect=collect, is_shared=True)
+            if store != "embedded":
+                raise ConfigurationError(f"the store {store!r} with the bus 'servicebus' cannot be opened")
+            engine = Engine(self._folder() / "aos.db", SCHEMA)
+            unless_opened.push_async_callback(engine.close)
+            bus = await self._servicebus(opened, FolderBlobStore(self._folder() / "claims", self._clock))
+            unless_opened.pop_all()
+            return Opened(self.sqlite_store(engine), self._folder_blobs(), bus, engine, is_shared=True)
+
+    async def _servicebus(self, opened: Callable[..., Awaitable[Broker]], *large: object) -> Broker:
+        return await opened(
+            self._config, self._clock, self._copies, *large, credential=self._auth.identity, route=self._route
+        )
 
     def _file(self, *schema: str) -> Engine:
         return Engine(self._folder() / "aos.db", (*schema, *embedded.SCHEMA))

@@ -14,7 +14,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from azure.core.exceptions import AzureError
 from azure.servicebus import (
@@ -46,6 +45,7 @@ from azure.servicebus.exceptions import (
 
 from AgentOperatingSystem.errors import ConfigurationError, Overloaded, StoreUnavailable, TooLarge
 from AgentOperatingSystem.messaging.servicebus.envelopes import text_of
+from AgentOperatingSystem.messaging.servicebus.patience import be_quick
 from AgentOperatingSystem.messaging.servicebus.ports import Delivered
 from AgentOperatingSystem.messaging.servicebus.records import Outgoing, Received
 
@@ -59,50 +59,6 @@ KEEP_ALIVE_SECONDS: Final = 30
 PREFETCH: Final = 64
 FULL_SECONDS: Final = 5.0
 _LOCK_LOST: Final = (SessionLockLostError, MessageLockLostError, SessionCannotBeLockedError)
-
-
-class _Patience:
-    """`asyncio` as the SDK's receivers and senders see it while they open: they look every 50 ms whether the next of a
-    dozen steps is done, so that one session after the other takes 0.75 s. At first the looks are close together; who
-    waits for long, such as for a session with something in it, is back at the SDK's own pace.
-    """
-
-    FIRST_SECONDS: Final = 0.001
-    SHARE: Final = 0.05
-    """Of the time that somebody has waited already."""
-
-    def __init__(self) -> None:
-        self._began: WeakKeyDictionary[asyncio.Task[Any], tuple[float, float]] = WeakKeyDictionary()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(asyncio, name)
-
-    def begin(self) -> None:
-        """The current task begins to open something."""
-        task = asyncio.current_task()
-        if task is not None:
-            self._began.pop(task, None)
-
-    async def sleep(self, seconds: float) -> None:
-        task, now = asyncio.current_task(), time.monotonic()
-        if task is None:
-            return await asyncio.sleep(seconds)
-        began, last = self._began.get(task, (now, now))
-        if now - last > 1.0:
-            began = now  # the task opens something else now
-        self._began[task] = began, now
-        await asyncio.sleep(min(seconds, max(self.FIRST_SECONDS, (now - began) * self.SHARE)))
-
-
-_patience: Final = _Patience()
-
-
-def _be_quick() -> None:
-    """Without effect where the SDK is built otherwise: it opens slower then."""
-    _patience.begin()
-    for module in (_servicebus_receiver_async, _servicebus_sender_async):
-        if getattr(module, "asyncio", None) is asyncio:
-            module.asyncio = _patience  # type: ignore[attr-defined]  # it is a name of that module alone
 
 
 class ServiceBusManager:
@@ -242,7 +198,7 @@ class ServiceBusManager:
                 made = self._client.get_queue_sender(
                     entity, socket_timeout=SOCKET_SECONDS, keep_alive=self._keep_alive_seconds
                 )
-                _be_quick()
+                be_quick(_servicebus_sender_async)
                 async with _reached(entity):
                     sender = self._senders[entity] = await made.__aenter__()
             return sender
@@ -268,7 +224,7 @@ class ReceiverInbox:
 
     async def open(self) -> bool:
         """Connects; False where there was nothing to connect to in time."""
-        _be_quick()
+        be_quick(_servicebus_receiver_async)
         task = asyncio.current_task()
         assert task is not None
         self._opened.opening.add(task)

@@ -66,9 +66,13 @@ class Mailroom:
         """
         event = self.stamp(event)
         if event.agent is None:
-            return choose(self.routes, event) or unrouted(event)
+            return self.route(event)
         self._parts.registry.check_recipient(event.agent)
         return event if event.tenant == event.agent.tenant else event.to(event.agent)
+
+    def route(self, event: Event) -> Event:
+        """The event, addressed by the declared routes, or to the agent that keeps what none of them matches."""
+        return choose(self.routes, event) or unrouted(event)
 
     def stamp(self, event: Event) -> Event:
         """The event with its time said and its data detached. Raises `InvalidEvent`, `TooLarge`."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from AgentOperatingSystem.agents.context import Limits
 from AgentOperatingSystem.clock import Clock
+from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import INLINE_BYTES_MAX
 from AgentOperatingSystem.messaging.ports import MessageBus
 from AgentOperatingSystem.orchestration.budgets.rules import Budgets
@@ -35,3 +36,10 @@ class Parts:
     """Takes the secrets out of JSON that is about to be kept."""
     switches: Switches = field(default_factory=Switches)
     """Types and tenants that are paused or stopped."""
+
+    def lost(self, agent: AgentId) -> str:
+        """Why the turn under way of an agent is to go no further on this host; empty where it may, or where the broker
+        has no locks that could be lost.
+        """
+        tell = getattr(self.bus, "lost", None)
+        return tell(agent) if tell is not None else ""

@@ -35,8 +35,10 @@ class Recorder:
         return self.parts.rules.clock_skew_seconds
 
     def held(self) -> str:
-        """Why the agent's type or tenant makes no further step now; empty where nothing holds it."""
-        return self.parts.switches.why(self.agent)
+        """Why the agent makes no further step now: its type or tenant is held, or this host lost the broker's lock on
+        its turn. Empty where nothing is in the way.
+        """
+        return self.parts.switches.why(self.agent) or self.parts.lost(self.agent)
 
     async def read(self, key: str) -> dict[str, Step]:
         """What is recorded of the event with this key, by name."""

@@ -25,6 +25,7 @@ from AgentOperatingSystem.storage.azure.transport import Transport
 
 CLAIMS: Final = "-claims"
 """Behind the queue's name: the container of bodies that are too large for it."""
+Close = Callable[[], Awaitable[None]]
 Copies = Callable[[Event], Sequence[Event]]
 
 
@@ -60,6 +61,22 @@ async def posted(config: AOSConfig, calls: Calls, queue: str, credential: Any = 
         await stack.aclose()
         raise
     return Post(mailbox, AzureBlobStore(container, calls), calls, stack.aclose)
+
+
+async def claims(config: AOSConfig, clock: Clock, credential: Any = None) -> tuple[AzureBlobStore, Close]:
+    """The container of bodies that are too large for Service Bus, beside the tables, and what lets go of it. Raises as
+    `opened`.
+    """
+    secret = config.storage_connection_string
+    calls = Calls(clock, renew=partial(again, secret)) if secret is not None else Calls(clock)
+    mailbox, container = _clients(config, config.servicebus_queue, credential)
+    await mailbox.close()  # Service Bus carries: the storage queue is not needed
+    try:
+        await _ensure(calls, f"container {container.container_name}", container.create_container)
+    except BaseException:
+        await container.close()
+        raise
+    return AzureBlobStore(container, calls), container.close
 
 
 def _clients(config: AOSConfig, queue: str, credential: Any) -> tuple[QueueClient, ContainerClient]:

@@ -12,6 +12,7 @@ outbound      what many callers send at once leaves in one batch
 receiving     sessions and subscriptions that this host reads by itself
 sessions      one held session: receive, hand out, settle
 sent          what was sent from here
+patience      how closely the SDK looks at what it opens
 following     publications read back by number
 opening       the bus of a configuration, for the composition
 """

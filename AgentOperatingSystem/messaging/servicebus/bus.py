@@ -44,8 +44,7 @@ class ServiceBusBus:
 
     `copies` resolves a publication into one event per subscriber, `route` addresses what others publish and nobody has
     subscribed to. `blobs` takes bodies too large for the broker; None refuses them. `count` reads how many
-    messages the queue holds: without it, only the broker's own quota is a limit. With `receives` False nothing is ever
-    received here, only pushed.
+    messages the queue holds: without it, only the broker's own quota is a limit. `on_close` lets go of `blobs`.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class ServiceBusBus:
         arm_seconds: float = ARM_SECONDS_MAX,
         body_bytes_max: int = BODY_BYTES_MAX,
         count: Callable[[], Awaitable[int]] | None = None,
-        receives: bool = True,
+        on_close: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self.watchers = Watchers()
         """Told of publications that this host makes or routes, under the name `PUBLICATIONS`."""
@@ -79,7 +78,7 @@ class ServiceBusBus:
         self._arm_seconds = arm_seconds
         self._body_bytes_max = body_bytes_max
         self._count = count
-        self._receives = receives
+        self._on_close = on_close
         self._outbound = {name: self._way_out(name) for name in (self.places.queue, self.places.topic)}
         self._following = Following(connection, self.places, blobs)
         self._sent = Sent(window_seconds)
@@ -191,6 +190,8 @@ class ServiceBusBus:
         await self._connection.close()  # those who read hear of it: a cancellation is lost on the SDK
         await ended(self._tasks)
         await self._sessions.close()
+        if self._on_close is not None:
+            await self._on_close()
 
     # --- beyond the port --------------------------------------------------------------------------------------------
 
@@ -312,8 +313,6 @@ class ServiceBusBus:
             return
         if self._count is not None:
             self._begin(self._count_forever(self._count))
-        if not self._receives:
-            return
         for _ in range(self._sessions.acceptors):
             self._begin(self._sessions.accept_forever())
         queue, router = self.places.queue, f"{self.places.topic}/{self.places.router}"

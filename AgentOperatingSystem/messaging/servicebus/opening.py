@@ -1,5 +1,6 @@
 """Opens the bus on the Service Bus namespace of a configuration; called by the composition."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from AgentOperatingSystem.clock import Clock
@@ -18,17 +19,17 @@ async def opened(
     clock: Clock,
     copies: Copies,
     blobs: BlobStore | None = None,
+    close: Callable[[], Awaitable[object]] | None = None,
     *,
     credential: Any = None,
     route: Route | None = None,
-    receives: bool = True,
     bus_type: type[ServiceBusBus] = ServiceBusBus,
 ) -> ServiceBusBus:
     """The bus on the namespace that the configuration names, with the queue, topic and subscription named there.
 
     Nothing is connected to before something is sent or received. `blobs` is a store of its own for bodies too large for
-    the broker; `credential` is the host's identity, for a namespace without a connection string. With `receives` False
-    the host is pushed to and receives nothing by itself. Raises `ConfigurationError`.
+    the broker, and `close` lets go of it; `credential` is the host's identity, for a namespace without a connection
+    string. Raises `ConfigurationError`.
     """
     from AgentOperatingSystem.messaging.servicebus_manager import ServiceBusManager  # loads azure-servicebus
 
@@ -48,7 +49,7 @@ async def opened(
         turn_events_max=config.turn_events_max,
         pending_max=config.max_pending_events,
         sessions_max=min(SESSIONS_MAX, config.max_concurrent_turns),
-        receives=receives,
+        on_close=close,
     )
 
 
