@@ -11,7 +11,7 @@ from AgentOperatingSystem.observability import logs
 
 async def serve(config: AOSConfig) -> None:
     """Serves until the other side closes. Raises `ConfigurationError`; without agents, nothing is handled."""
-    logs.configure(config.log_level)
+    logs.configure(config.log_level, json=config.log_format == "json")
     logs.register_secrets(*config.secret_values())
     async with AgentOperatingSystem(config) as aos:
         if config.app is not None:  # without agents, what waits for one is left to a host that has them

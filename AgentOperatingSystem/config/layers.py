@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from AgentOperatingSystem.config.functions_names import functions_settings
 from AgentOperatingSystem.errors import ConfigurationError
 
 PREFIX = "AOS_"
@@ -36,6 +37,8 @@ SECOND_NAMES = {
     "openrouter_api_key": "OPENROUTER_API_KEY",
     "huggingface_api_key": "HF_TOKEN",
     "ollama_api_key": "OLLAMA_API_KEY",
+    "identity_client_id": "AZURE_CLIENT_ID",
+    "key_vault_url": "AZURE_KEY_VAULT_URL",
 }
 # The directory of the files cannot be set in one of its files.
 DIRECTORY = "config_dir"
@@ -71,7 +74,13 @@ def environment_layer(settings: Collection[str], environ: Mapping[str, str]) -> 
     known = {name: setting for setting in settings for name in environment_names(setting)}
     _refuse_unknown("environment variable", filter(_is_ours, environ.keys() - known.keys()), known)
     found = ((setting, _first(environ, environment_names(setting))) for setting in settings)
-    return {setting: given for setting, given in found if given}
+    layer = {setting: given for setting, given in found if given}
+    of_functions = functions_settings(environ, layer)
+    return layer | {
+        setting: Given(value, f"environment {variable}")
+        for setting, (value, variable) in of_functions.items()
+        if setting in settings
+    }
 
 
 def _is_ours(name: str) -> bool:

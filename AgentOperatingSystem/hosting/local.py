@@ -55,7 +55,7 @@ def serve(
     if spec is None:
         raise ConfigurationError("which agents? name a file or a module: aos up app.py, or set AOS_APP")
     token = token_of(config)
-    logs.configure(config.log_level)
+    logs.configure(config.log_level, json=config.log_format == "json")
     logs.register_secrets(token.text, *config.secret_values())
     sending = telemetry.start(config)
     try:

@@ -1,6 +1,7 @@
 """Which deployment this is, where its agents are, and its doors."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -34,6 +35,9 @@ class DeploymentSettings(BaseSettings):
         None, description="Secret. The key of GitHub's webhook signatures; without it only loopback may post webhooks."
     )
     log_level: kinds.LogLevel = Field("INFO", description="The least severe log record that is written.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How log records are written: `text` for people, `json` for machines, one object a line."
+    )
     approvals_webhook_url: kinds.Url | None = Field(
         None, description="Where it is posted what people are asked to approve or answer, and what they decided."
     )

@@ -17,7 +17,7 @@ from AgentOperatingSystem.hosting.functions.bindings import PUSHING
 from AgentOperatingSystem.hosting.functions.running import Running
 from AgentOperatingSystem.hosting.functions.triggers import Door
 from AgentOperatingSystem.hosting.tokens import token_of
-from AgentOperatingSystem.observability import logs
+from AgentOperatingSystem.observability import logs, telemetry
 
 EVERYWHERE = "0.0.0.0"
 """The address that the doors take themselves to listen on: who reaches them is the Functions host's decision, and the
@@ -32,6 +32,7 @@ class Worker:
     def __init__(self, door: Door) -> None:
         self._door = door
         self._booting: asyncio.Task[Running] | None = None
+        self._sending: telemetry.Telemetry | None = None
         self._all.append(self)
 
     @classmethod
@@ -43,6 +44,9 @@ class Worker:
             booting, worker._booting = worker._booting, None
             if booting is not None and not _has_failed(booting):
                 await (await booting).aos.close()
+            if worker._sending is not None:
+                await asyncio.to_thread(worker._sending.close)
+                worker._sending = None
 
     async def running(self) -> Running:
         """The system, made now where there is none yet. Raises `ConfigurationError`, `StoreUnavailable`."""
@@ -56,6 +60,7 @@ class Worker:
             raise ConfigurationError("which agents? set AOS_APP to a module or a file of the function app")
         token = token_of(config)
         logs.register_secrets(token.text, *config.secret_values())
+        self._sending = self._sending or telemetry.start(config)
         app = load_app(config.app)
         aos = AgentOperatingSystem(config, pushed=bus_of(config) in PUSHING)
         await aos.initialize()
