@@ -198,6 +198,9 @@ module inference 'app/inference.bicep' = if (!empty(azureMlWorkspaceId)) {
   params: {
     workspaceName: last(workspaceParts)
     principalId: identity.outputs.principalId
+    identityResourceId: identity.outputs.resourceId
+    topicResourceId: servicebus.outputs.topicResourceId
+    topicName: '${abbreviations.eventGridTopics}runs-${resourceToken}'
   }
 }
 
