@@ -2,6 +2,7 @@
 #   make run ONCE=1             post the deliveries, show the table, end
 #   make run MODEL=openai/gpt-4o-mini   with a model for the team (or AOS_MODEL), and the provider's key in the environment
 #   make test ARGS="-k journal" hands ARGS to pytest
+#   make test JOBS=0            in one process; 2 is the default
 #   make ... VENV=.venv-312 PYTHON=python3.12
 VENV ?= .venv
 export VENV
@@ -15,6 +16,7 @@ ifdef MODEL
 export AOS_MODEL = $(MODEL)
 endif
 ARGS ?=
+JOBS ?= 2
 python := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
@@ -29,7 +31,7 @@ run: ## start AOS with the triage desk and post real webhook deliveries to it (O
 
 test: ## run all tests
 	@scripts/environment dev
-	$(python) -m pytest -q $(ARGS)
+	$(python) -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
 
 check: ## format, lint, strict types, import contract, tests with warnings as errors
 	@scripts/environment dev
@@ -37,7 +39,7 @@ check: ## format, lint, strict types, import contract, tests with warnings as er
 	$(python) -m ruff check .
 	$(python) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
-	$(python) -m pytest -q $(ARGS)
+	$(python) -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
 
 bench: ## measure on this machine, beside the durability floor, AutoGen core and the peers
 	@scripts/environment dev
