@@ -31,6 +31,7 @@ from AgentOperatingSystem.hosting.reload import (
 from AgentOperatingSystem.hosting.server import Server, listen, url_of
 from AgentOperatingSystem.hosting.tokens import Token, token_of
 from AgentOperatingSystem.hosting.watchdog import Watchdog
+from AgentOperatingSystem.hosting.worker import limit_seconds
 from AgentOperatingSystem.observability import logs, telemetry
 
 INTERRUPTED = 130
@@ -109,7 +110,7 @@ class Host:
             url = url_of(listener, self._config.host)
             greet = partial(self._greet, url, names)
             server = Server(doors, on_start=greet, on_signal=self._stopping.set)
-            watchdog = Watchdog(aos.kernel.watch, _limit_seconds(aos))
+            watchdog = Watchdog(aos.kernel.watch, limit_seconds(aos))
             watchdog.start()
             drain = asyncio.create_task(self._drain_when_told(aos, doors, server), name="aos-drain")
             change = asyncio.create_task(self._stop_when_changed(folder, before, aos), name="aos-reload")
@@ -149,12 +150,6 @@ class Host:
             self._say(f"token: {self._token.text} (made now and kept in {self._token.path})")
         elif self._token.path is not None:
             self._say(f"token: as kept in {self._token.path}")
-
-
-def _limit_seconds(aos: AgentOperatingSystem) -> float:
-    """The longest that any handler may take."""
-    own = (kind.turn_timeout_seconds or 0.0 for kind in aos.registry.types())
-    return max(aos.config.turn_timeout_seconds, *own)
 
 
 def _say(line: str) -> None:

@@ -1,4 +1,6 @@
-"""`aos up`, `aos mcp`, `aos init`: a system for the network, one for a model's host, a project to begin with."""
+"""`aos up`, `aos worker`, `aos mcp`, `aos init`: a system for the network, one for a broker alone, one for a model's
+host, a project to begin with.
+"""
 
 from functools import partial
 from typing import Annotated
@@ -22,11 +24,23 @@ def up(
         int | None, typer.Option("--port", help="The port to listen on [AOS_PORT, 8080]; 0 takes a free one.")
     ] = None,
     reload: Annotated[bool, typer.Option("--reload", help="Start again whenever a file of the app changes.")] = False,
+    azure_local: Annotated[
+        bool,
+        typer.Option(
+            "--azure-local",
+            help="As it runs on Azure: Azurite, a local Service Bus, and function_app.py in a local Functions host.",
+        ),
+    ] = False,
 ) -> None:
     """Run a system on this machine, until Ctrl-C.
 
     It listens on loopback, makes a token at its first start, and keeps everything in one folder.
     """
+    if azure_local:
+        from AgentOperatingSystem.cli.azure_local import run
+
+        run(out, agents, data, host, port, reload)
+        return
     from AgentOperatingSystem.api import create_app
     from AgentOperatingSystem.config import AOSConfig
     from AgentOperatingSystem.hosting.local import serve
@@ -38,6 +52,30 @@ def up(
 
 def _say(out: Output, line: str) -> None:
     out.line({"message": line}, line)
+
+
+@command(app, "worker", SYSTEM)
+def worker(
+    out: Output,
+    agents: Annotated[
+        str | None, typer.Argument(metavar="APP", help="Where the agents are: package.module or path/app.py [AOS_APP].")
+    ] = None,
+    data: Data = None,
+    health_port: Annotated[
+        int | None,
+        typer.Option("--health-port", min=0, max=65535, help="Answer GET /health on this port; 0 takes a free one."),
+    ] = None,
+) -> None:
+    """Handle events from the configured broker, without a door, until SIGTERM or Ctrl-C.
+
+    Made for containers beside Service Bus: on a signal, turns under way come to their end, and what is held goes back
+    to the broker.
+    """
+    from AgentOperatingSystem.config import AOSConfig
+    from AgentOperatingSystem.hosting.worker import work
+
+    config = AOSConfig(app=agents, data_dir=data)
+    work(config, config.app, health_port=health_port, say=partial(_say, out))
 
 
 @command(app, "mcp", SYSTEM)

@@ -1,4 +1,4 @@
-"""How closely the vendor's SDK looks at what it opens. Used by `servicebus_manager` alone, which hands in its modules."""
+"""How closely the vendor's SDK looks at what it opens. Used by `servicebus_manager`, which hands in its modules."""
 
 import asyncio
 import time
