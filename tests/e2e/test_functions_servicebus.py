@@ -98,12 +98,9 @@ async def test_sessions_publications_and_dead_letters(engine: str, tmp_path: Pat
         await send_as_strangers(deployment.bus)
         await until(lambda: is_state(host, "counter?key=queue", {"seen": list(range(20))}))
         await until(lambda: is_state(host, "listener", {"counter.moved": 21, "door.opened": 1}))
-        letter = {
-            "SessionId": "default|counter/grave",
-            "MessageId": "d",
-            "DeadLetterReason": "MaxDeliveryCountExceeded",
-        }
-        exhumed = await asyncio.to_thread(host.run, "dead_letter", '"late"', UserProperties={}, **letter)
+        letter = {"SessionId": "default|counter/grave", "MessageId": "d"}
+        why = {"DeadLetterReason": "MaxDeliveryCountExceeded"}
+        exhumed = await asyncio.to_thread(partial(host.run, "dead_letter", '"late"', UserProperties=why, **letter))
         assert exhumed.status_code == 202
         reasons = await until(lambda: quarantined(host, 2))
     assert any("cannot be read" in reason for reason in reasons)

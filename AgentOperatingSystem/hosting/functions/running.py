@@ -7,7 +7,7 @@ Made by `worker`. Each method returns when the message is to be consumed, and ra
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -50,6 +50,10 @@ class Running:
     async def deliver_session(self, messages: Sequence[Any]) -> None:
         """A turn of one agent: messages of one session."""
         received = [received_of(each) for each in messages]
+        if not received[0].session_id:  # a guess at whose message it is would put it into a wrong mailbox
+            raise ConfigurationError(
+                "the host says no session id: an extension bundle from 4.* on does; see extensionBundle in host.json"
+            )
         async with patient(self.aos.clock, received[0].delivery_count), self.bus.pushed(received) as turn:
             if turn is not None:
                 await self.aos.deliver(turn)
@@ -105,7 +109,11 @@ async def patient(clock: Clock, deliveries: int) -> AsyncIterator[None]:
 
 
 def received_of(message: Any) -> Received:
-    """What the Functions SDK gives for a message of Service Bus (`azure.functions.ServiceBusMessage`)."""
+    """What the Functions SDK gives for a message of Service Bus (`azure.functions.ServiceBusMessage`).
+
+    Why the broker gave one up stands in its application properties: the host hands on no more than those.
+    """
+    properties = message.application_properties or message.user_properties or {}
     return Received(
         body=message.get_body(),
         message_id=message.message_id or "",
@@ -113,14 +121,16 @@ def received_of(message: Any) -> Received:
         content_type=message.content_type or "",
         subject=message.subject or message.label or "",
         correlation_id=message.correlation_id or "",
-        application_properties=message.application_properties or message.user_properties or {},
+        application_properties=properties,
         delivery_count=max(0, (message.delivery_count or 1) - 1),
         sequence_number=message.sequence_number or 0,
         enqueued_at=_seconds(message.enqueued_time_utc),
-        dead_letter_reason=message.dead_letter_reason or "",
-        dead_letter_description=message.dead_letter_error_description or "",
+        dead_letter_reason=message.dead_letter_reason or str(properties.get("DeadLetterReason") or ""),
+        dead_letter_description=message.dead_letter_error_description
+        or str(properties.get("DeadLetterErrorDescription") or ""),
     )
 
 
 def _seconds(moment: datetime | None) -> float:
-    return moment.timestamp() if moment is not None else 0.0
+    """The host's times are UTC and do not say so."""
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() if moment is not None else 0.0

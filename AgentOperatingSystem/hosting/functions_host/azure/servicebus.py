@@ -125,14 +125,16 @@ def _body(message: ServiceBusReceivedMessage) -> bytes:
 
 
 def _properties(message: ServiceBusReceivedMessage) -> dict[str, Any]:
-    """As the host names them; the delivery count is the host's, which begins with 1."""
+    """As the host names them, and no more than it sends; the delivery count is the host's, which begins with 1.
+
+    Source: Azure SDK for .NET, `ServiceBusTriggerBindingStrategy`.
+    """
     application = {_text(name): _plain(value) for name, value in (message.application_properties or {}).items()}
     said = {
         "ContentType": message.content_type,
         "CorrelationId": message.correlation_id,
-        "DeadLetterReason": message.dead_letter_reason,
-        "DeadLetterErrorDescription": message.dead_letter_error_description,
-        "EnqueuedTimeUtc": message.enqueued_time_utc.isoformat() if message.enqueued_time_utc else None,
+        "DeadLetterSource": message.dead_letter_source,
+        "EnqueuedTimeUtc": _moment(message.enqueued_time_utc),
         "Label": message.subject,
         "Subject": message.subject,
         "LockToken": str(message.lock_token) if message.lock_token else None,
@@ -145,6 +147,11 @@ def _properties(message: ServiceBusReceivedMessage) -> dict[str, Any]:
     count = {"DeliveryCount": (message.delivery_count or 0) + 1}
     named = {"ApplicationProperties": application, "UserProperties": application}
     return {name: value for name, value in said.items() if value is not None} | count | named
+
+
+def _moment(moment: datetime | None) -> str | None:
+    """UTC, and without saying so, as the host sends it."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() if moment is not None else None
 
 
 def _text(value: Any) -> str:
