@@ -5,12 +5,15 @@ installed or started, the test that asked fails: what runs against it is not opt
 """
 
 import atexit
+import os
 import re
 import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
+
+from tests.fault_proxy import FaultProxy
 
 ROOT = Path(__file__).parents[1]
 ACCOUNT = "devstoreaccount1"
@@ -46,12 +49,27 @@ def emulator() -> Emulator:
     keep_alive = [f"--{service}KeepAliveTimeout=300" for service in ("blob", "queue", "table")]
     process = subprocess.Popen(["node", program, *_OPTIONS, *ports, *keep_alive], stdout=subprocess.PIPE, text=True)
     atexit.register(_stop, process)
-    return Emulator(**_endpoints(process))
+    return _behind_faults(Emulator(**_endpoints(process)))
 
 
 def fresh_prefix() -> str:
     """A name for tables and containers that nobody else has."""
     return f"t{uuid4().hex[:20]}"
+
+
+def _behind_faults(plain: Emulator) -> Emulator:
+    """The emulator behind a proxy that breaks things, where the environment asks for it (`tests/fault_proxy.py`)."""
+    share = float(os.environ.get("AOS_TEST_STORAGE_FAULTS", "0"))
+    if not share:
+        return plain
+    proxy = FaultProxy(share)
+    atexit.register(_tell, proxy)
+    return Emulator(proxy.before(plain.blob), proxy.before(plain.queue), proxy.before(plain.table))
+
+
+def _tell(proxy: FaultProxy) -> None:
+    proxy.close()
+    print(f"faults met: {dict(sorted(proxy.met.items()))}")
 
 
 def _endpoints(process: "subprocess.Popen[str]") -> dict[str, str]:
