@@ -28,7 +28,7 @@ async def batch(messages: List[func.ServiceBusMessage]) -> None:  # noqa: UP006
 
 
 @app.service_bus_topic_trigger("message", topic_name="news", subscription_name="all", **BUS)
-async def single(message: func.ServiceBusMessage) -> None:
+def single(message: func.ServiceBusMessage) -> None:
     record("single", [message.get_body().decode()], message.delivery_count, id=message.message_id)
 
 

@@ -23,6 +23,7 @@ from AgentOperatingSystem.hosting.functions_host.records import RUNTIME, Engine,
 from AgentOperatingSystem.hosting.server import Server, listen, url_of
 
 DRAIN_SECONDS = 30.0
+ENGINES = ("auto", "runtime", "sdk")
 Say = Callable[[str], object]
 _log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ def engine_of(name: str = "auto") -> Engine:
 
     Raises `ConfigurationError` where the packages are not there.
     """
+    if name not in ENGINES:
+        raise ConfigurationError(f"there is no engine {name!r}; there are {', '.join(ENGINES)}")
     has_runtime = importlib.util.find_spec(RUNTIME) is not None
     try:
         if name == "runtime" or (name == "auto" and has_runtime):

@@ -7,6 +7,7 @@ the same way (azurefunctions-extensions-base).
 
 import asyncio
 import importlib
+import inspect
 import json
 import logging
 import socket
@@ -66,9 +67,14 @@ class SdkEngine:
         call = self._calls[function.id]
         if payload.datum.kind == "http":
             value = await self._future(self._requests, invocation_id)
-            self._answer(invocation_id, await call(**{name: value}))
         else:
-            await call(**{name: _decoded(function, payload, get_type_hints(call).get(name))})
+            value = _decoded(function, payload, get_type_hints(call).get(name))
+        if inspect.iscoroutinefunction(call):
+            result = await call(**{name: value})
+        else:
+            result = await asyncio.to_thread(call, **{name: value})
+        if payload.datum.kind == "http":
+            self._answer(invocation_id, result)
 
     # --- HTTP, as the runtime's http_v2 does it ---------------------------------------------------------------------
 
