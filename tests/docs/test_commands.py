@@ -10,7 +10,7 @@ from tests.docs.markdown import PAGES, ROOT, blocks_of
 from tests.docs.session import NOT_RUN, Command, commands_of, matches, session
 
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-KNOWN = ("aos ", "cd ", "curl ", *NOT_RUN)
+KNOWN = ("aos ", "cd ", "curl ", "export ", "printf ", *NOT_RUN)
 """What this file, or the test of the triage desk, knows how to check."""
 
 
