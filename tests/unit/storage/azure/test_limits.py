@@ -52,6 +52,19 @@ async def test_a_value_beyond_an_entity_lies_in_a_blob(azure: Service, size: int
     assert [head.state for head in (await azure.store.agents("default")).items] == [b""]
 
 
+async def test_the_largest_value_comes_back_whole_and_one_byte_more_is_refused(azure: Service) -> None:
+    content = random.Random(100).randbytes(MIB) * 100
+    await Writer(azure.store).commit(head=Head(agent=COUNTER, state=content))
+    assert azure.wire.take() == {"blob": 1, "write": 1, "transaction": 1}
+    found = await azure.store.load(COUNTER)
+    assert found is not None
+    assert found[0].state == content
+    with pytest.raises(TooLarge) as refused:
+        await azure.store.commit(change(version=2, etag=found[1], head=Head(agent=COUNTER, state=content + b"x")))
+    assert refused.value.status == 413
+    assert "write" not in azure.wire.take()
+
+
 async def test_many_values_that_fit_alone_but_not_together_are_divided(azure: Service) -> None:
     """Sixty-four events of 100 KiB are 6.4 MiB: what a transaction has no room for goes to blobs."""
     rows = tuple(row(f"{number}", data="d" * 100 * KIB) for number in range(64))
