@@ -38,7 +38,7 @@ module namespace 'br/public:avm/res/service-bus/namespace:0.17.0' = {
         requiresSession: true
         requiresDuplicateDetection: true
         duplicateDetectionHistoryTimeWindow: 'PT10M'
-        lockDuration: 'PT5M'
+        lockDuration: 'PT1M' // renewed while a turn runs; a host that dies holds an agent for no longer
         maxDeliveryCount: 10
         deadLetteringOnMessageExpiration: true
       }
@@ -51,7 +51,7 @@ module namespace 'br/public:avm/res/service-bus/namespace:0.17.0' = {
         subscriptions: [
           {
             name: routerSubscription
-            lockDuration: 'PT5M'
+            lockDuration: 'PT1M' // renewed while a turn runs; a host that dies holds an agent for no longer
             maxDeliveryCount: 10
             deadLetteringOnMessageExpiration: true
           }
