@@ -16,6 +16,10 @@ class Client:
     def __init__(self, url: str, token: str) -> None:
         self._http = httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
+    def close(self) -> None:
+        """Lets go of its connections."""
+        self._http.close()
+
     def get(self, path: str, **query: str | int) -> dict[str, Any]:
         """One document."""
         return _document(self._http.get(path, params=query or None))

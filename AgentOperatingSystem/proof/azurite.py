@@ -4,7 +4,6 @@
 a checkout; where a storage account is configured, that one is used in its place.
 """
 
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +12,15 @@ from typing import Final
 
 from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.errors import ConfigurationError
+from AgentOperatingSystem.hosting.azure_local.azurite import (
+    NO_NODE,
+    PROGRAM,
+    SERVICES,
+    arguments,
+    connection_string,
+    endpoint,
+)
 
-PROGRAM: Final = Path(".azurite/node_modules/azurite/dist/src/azurite.js")
-SERVICES: Final = ("blob", "queue", "table")
-_ACCOUNT: Final = "devstoreaccount1"
-_KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-"""The emulator's well-known account, which is no secret."""
-_LISTENS: Final = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (\S+)")
 _STOP_SECONDS: Final = 10
 
 
@@ -44,14 +45,11 @@ def running(folder: Path, program: Path = PROGRAM) -> Iterator[str]:
         raise ConfigurationError(
             "Azurite is not installed here: run scripts/azurite in a checkout, or set storage_connection_string"
         )
-    options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--location", str(folder)]
-    ports = [f"--{service}Port=0" for service in SERVICES]
-    patience = [f"--{service}KeepAliveTimeout=300" for service in SERVICES]
-    command = ["node", str(program), *options, *ports, *patience]
+    command = ["node", str(program), *arguments(folder)]
     try:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     except FileNotFoundError:
-        raise ConfigurationError("Azurite needs Node.js 20 or newer, as 'node' on the path") from None
+        raise ConfigurationError(NO_NODE) from None
     try:
         yield connection_string(_endpoints(process))
     finally:
@@ -61,19 +59,11 @@ def running(folder: Path, program: Path = PROGRAM) -> Iterator[str]:
             process.stdout.close()
 
 
-def connection_string(endpoints: dict[str, str]) -> str:
-    """As `storage_connection_string` takes it, of the endpoints of the three services."""
-    named = "".join(f"{name.title()}Endpoint={url}/{_ACCOUNT};" for name, url in endpoints.items())
-    return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{named}"
-
-
 def _endpoints(process: "subprocess.Popen[str]") -> dict[str, str]:
     found: dict[str, str] = {}
     assert process.stdout is not None
     for line in process.stdout:
-        listens = _LISTENS.search(line)
-        if listens:
-            found[listens[1].lower()] = listens[2]
+        found.update(filter(None, [endpoint(line)]))
         if len(found) == len(SERVICES):
             return found
     raise ConfigurationError(f"Azurite ended with status {process.wait()} before it listened")
