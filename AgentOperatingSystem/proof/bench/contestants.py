@@ -4,10 +4,18 @@ from collections.abc import Sequence
 
 from AgentOperatingSystem.errors import InvalidInput
 from AgentOperatingSystem.proof.bench.contestant import Entry
+from AgentOperatingSystem.proof.bench.importing import FUNCTION_APP
 from AgentOperatingSystem.proof.bench.scenarios import AWAKE, COUNTING, IMPORTING, RUNAWAYS, TEAMS
 
 _HERE = "AgentOperatingSystem.proof.bench"
 _AUTOGEN = "pip install 'agent-operating-system[autogen]'"
+_AZURE = "in the repository: pip install '.[azure]'"
+
+_FUNCTIONS = (
+    Entry(name="functions_import", factory=f"{_HERE}.importing:FunctionApp", scenarios=IMPORTING, install=_AZURE),
+    Entry(name="functions_import_sdk", factory=f"{_HERE}.importing:FunctionsSdk", scenarios=IMPORTING, install=_AZURE),
+)
+"""Where `function_app.py` is: it is deployed, not installed."""
 
 BUILT_IN = (
     Entry(name="aos", factory=f"{_HERE}.aos:Aos", scenarios=COUNTING),
@@ -35,6 +43,7 @@ BUILT_IN = (
     Entry(name="aos_import", factory=f"{_HERE}.importing:Package", scenarios=IMPORTING),
     Entry(name="aos_import_system", factory=f"{_HERE}.importing:System", scenarios=IMPORTING),
     Entry(name="python", factory=f"{_HERE}.importing:Bare", scenarios=IMPORTING),
+    *(_FUNCTIONS if FUNCTION_APP.is_file() else ()),
 )
 
 

@@ -12,6 +12,9 @@ from typing import ClassVar
 
 from AgentOperatingSystem.proof.bench.work import ContestantFailed, State, handle, new_state
 
+FUNCTION_APP = Path(__file__).parents[3] / "function_app.py"
+"""It lies in the repository, and is no part of the installed package."""
+
 
 class Bare:
     """The `python` contestant: an interpreter that starts and ends."""
@@ -54,3 +57,17 @@ class System(Bare):
 
     name = "aos_import_system"
     code: ClassVar[str] = "from AgentOperatingSystem import AgentOperatingSystem"
+
+
+class FunctionsSdk(Bare):
+    """The `functions_import_sdk` contestant: what every function app imports, and most of what ours does."""
+
+    name = "functions_import_sdk"
+    code: ClassVar[str] = "import azure.functions"
+
+
+class FunctionApp(Bare):
+    """The `functions_import` contestant: all that a worker of Azure Functions loads before its first invocation."""
+
+    name = "functions_import"
+    code: ClassVar[str] = f"import sys; sys.path.insert(0, {str(FUNCTION_APP.parent)!r}); import function_app"
