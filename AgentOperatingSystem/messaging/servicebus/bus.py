@@ -289,9 +289,16 @@ class ServiceBusBus:
         return turn_of(left, self.places.queue) if left else None
 
     def _hand_out(self, held: Held) -> None:
+        """A turn is ready. Where another one of its agent is under way here, the broker took that one's lock."""
         assert held.turn is not None
-        self._held[held.turn.agent] = held
-        self._lost.discard(held.turn.agent)
+        agent = held.turn.agent
+        before = self._held.get(agent)
+        if before is not None and before is not held and before.turn is not None:
+            before.lose()
+            self._lost.add(agent)
+        else:
+            self._lost.discard(agent)
+        self._held[agent] = held
         self._ready.append(held)
         self._news.set()
 

@@ -82,12 +82,18 @@ class Held:
         """Consumes the turn's messages. Raises `StoreUnavailable`: whether they come again is not known then."""
         if not await self.session.complete(self._delivered):
             _log.warning("session %s: its lock was lost before its turn was settled", self.session.id)
-            self._lose()
+            self.lose()
         self._end(None)
 
     def release(self, after_seconds: float) -> None:
         """The turn comes again, from here: nothing is given back to the broker, and nothing counted."""
         self._end(after_seconds)
+
+    def lose(self) -> None:
+        """The lock is lost: the messages of the turn come again, here or elsewhere. Who is at work on it may go on."""
+        self.is_lost = True
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
 
     def stop(self) -> None:
         """The host goes: the session is given back with what is in it."""
@@ -135,7 +141,7 @@ class Held:
 
     async def _complete(self, delivered: Sequence[Delivered]) -> None:
         if not await self.session.complete(delivered):
-            self._lose()
+            self.lose()
 
     async def _with_later(self, turn: Turn) -> Turn:
         """The turn with what came meanwhile, behind it."""
@@ -157,9 +163,6 @@ class Held:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(after_seconds)
 
-    def _lose(self) -> None:
-        self.is_lost = True
-
     async def _renew_forever(self) -> None:
         while not self._is_over:
             await asyncio.sleep(min(max(self.session.seconds_left / 2, RENEW_AGAIN_SECONDS), RENEW_SECONDS_MAX))
@@ -169,10 +172,7 @@ class Held:
                 _log.warning("session %s: its lock could not be renewed (%s); trying again", self.session.id, error)
                 held = self.session.seconds_left > 0
             if not held:
-                self._lose()
-                if self._ended is not None and not self._ended.done():
-                    self._ended.set_result(None)
-                return
+                return self.lose()
 
 
 def arms(message: Message, now: float) -> bool:

@@ -38,12 +38,14 @@ def arrived(outgoing: Outgoing, **fields: Any) -> Received:
 
 
 def event(**fields: Any) -> Event:
-    return Event(**({"type": "order.created", "source": "/shop", "id": "1", "agent": CEO, "time": 5.0} | fields))
+    said: dict[str, Any] = {"type": "order.created", "source": "/shop", "id": "1", "agent": CEO, "time": 5.0}
+    return Event(**(said | fields))
 
 
 def outside(body: Any = None, session: str = CEO.session, **fields: Any) -> Received:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Received(**({"body": content, "session_id": session, "message_id": "m1", "enqueued_at": NOW} | fields))
+    said: dict[str, Any] = {"body": content, "session_id": session, "message_id": "m1", "enqueued_at": NOW}
+    return Received(**(said | fields))
 
 
 # --- our own messages -----------------------------------------------------------------------------------------------
