@@ -31,6 +31,8 @@ from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.messaging.ports import Broker, Turn
 from AgentOperatingSystem.ml import running as running_models
 from AgentOperatingSystem.observability.redaction import redact_json, register_secrets
+from AgentOperatingSystem.orchestration.alerts.agent import keep_alerts
+from AgentOperatingSystem.orchestration.alerts.desk import AlertDesk
 from AgentOperatingSystem.orchestration.answering import AnswerDesk
 from AgentOperatingSystem.orchestration.applications import agents_of, routes_of
 from AgentOperatingSystem.orchestration.archive import Archivist
@@ -43,7 +45,7 @@ from AgentOperatingSystem.orchestration.decisions import Rules
 from AgentOperatingSystem.orchestration.effects import EffectsDesk
 from AgentOperatingSystem.orchestration.given import event_from as event_from
 from AgentOperatingSystem.orchestration.history import ALL, STATES_AT_ONCE
-from AgentOperatingSystem.orchestration.housekeeping import DAY_SECONDS, HOUSEKEEPING_SECONDS, Housekeeping
+from AgentOperatingSystem.orchestration.housekeeping import DAY_SECONDS, Housekeeping
 from AgentOperatingSystem.orchestration.job_events import hear_of_jobs
 from AgentOperatingSystem.orchestration.jobs import JobCanceller
 from AgentOperatingSystem.orchestration.kernel import Kernel
@@ -94,6 +96,7 @@ class AgentOperatingSystem:
     schedules: ScheduleDesk
     archive: Archivist
     travel: TimeDesk
+    alerts: AlertDesk
     bus: Broker
     engines: ClassVar[type[Engines]] = Engines
 
@@ -121,6 +124,7 @@ class AgentOperatingSystem:
         if self.config.approvals_webhook_url:
             self.registry.register_system(notifier(self.config.approvals_webhook_url))
         self.routes = list(routes)
+        keep_alerts(self)
         hear_of_jobs(self)
         self.subscriptions = Subscriptions(self.registry)
         self._knowledge: KnowledgeBase | None = None
@@ -158,6 +162,7 @@ class AgentOperatingSystem:
         self.schedules = ScheduleDesk(self.parts, self.kernel)
         self.archive = Archivist(self.parts, self.kernel)
         self.travel = TimeDesk(self.parts, self.kernel, self.archive)
+        self.alerts = AlertDesk(self.parts, self.mailroom, self.bus, self.config)
         self._housekeeping = Housekeeping(self.parts, self.config, self.bus.prune, opened.collect)
         self._pump = Pump(self.kernel, self.parts.bus, self.config.max_concurrent_turns)
         await self._refresh()
@@ -187,7 +192,8 @@ class AgentOperatingSystem:
         if not self._chores:
             self._chores = [asyncio.create_task(self._refresh_forever(), name="aos-subscriptions")]
             if not self._is_pushed:
-                self._chores.append(asyncio.create_task(self._keep_house_forever(), name="aos-housekeeping"))
+                self._chores.append(asyncio.create_task(self._housekeeping.run_forever(), name="aos-housekeeping"))
+                self._chores.append(asyncio.create_task(self.alerts.look_forever(), name="aos-alerts"))
 
     async def drain(self) -> int:
         """Hands out no further turn, waits for those under way (at most `drain_timeout_seconds`), and lets go of
@@ -320,18 +326,11 @@ class AgentOperatingSystem:
         return self._knowledge
 
     async def keep_house(self) -> int:
-        """Deletes what has expired; answers how many rows and blobs are gone. Done every hour while the system runs;
-        bounded, so a large backlog takes several.
+        """Looks after alerts once and deletes what has expired; answers how many rows and blobs are gone. While the
+        system runs, it does both by itself; bounded, so a large backlog takes several.
         """
+        await self.alerts.look()
         return await self._housekeeping.run()
-
-    async def _keep_house_forever(self) -> None:
-        while True:
-            await self.clock.sleep(HOUSEKEEPING_SECONDS)
-            try:
-                await self.keep_house()
-            except Exception:
-                _log.exception("housekeeping failed; trying again in %g s", HOUSEKEEPING_SECONDS)
 
     async def _refresh_forever(self) -> None:
         while True:

@@ -4,6 +4,7 @@ Run every hour by the composition, in bounded parts. What is open (parked, waiti
 touched, however old: an answer that comes after 45 days still finds its event's steps.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from AgentOperatingSystem.config import AOSConfig
@@ -13,6 +14,7 @@ from AgentOperatingSystem.storage.collector import collect
 
 DAY_SECONDS = 86_400.0
 HOUSEKEEPING_SECONDS = 3600.0
+_log = logging.getLogger(__name__)
 
 
 class Housekeeping:
@@ -32,6 +34,15 @@ class Housekeeping:
         self._prune = prune
         self._collect_own = collect_own
         self._since = 0.0
+
+    async def run_forever(self) -> None:
+        """Runs every hour, whatever happens; the chore of a host."""
+        while True:
+            await self._parts.clock.sleep(HOUSEKEEPING_SECONDS)
+            try:
+                await self.run()
+            except Exception:
+                _log.exception("housekeeping failed; trying again in %g s", HOUSEKEEPING_SECONDS)
 
     async def run(self) -> int:
         """Deletes events that ended longer ago than `dedupe_days` and `history_days` with their steps, old

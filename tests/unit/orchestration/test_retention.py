@@ -52,7 +52,9 @@ async def fill(aos: AgentOperatingSystem, events: int) -> None:
 
 async def test_only_what_ended_before_the_window_goes(tmp_path: Path) -> None:
     clock = Shifted()
-    async with AgentOperatingSystem(AOSConfig(data_dir=tmp_path), clock=clock) as aos:
+    no_alerts = tmp_path / "alerts.json"  # whose publications would be counted here
+    no_alerts.write_text("{}")
+    async with AgentOperatingSystem(AOSConfig(data_dir=tmp_path, alerts_file=no_alerts), clock=clock) as aos:
         await aos.register_agent(Keeper)
         await fill(aos, events=100)
         assert await aos.keep_house() == 0
