@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
-from AgentOperatingSystem.errors import StoreUnavailable
+from AgentOperatingSystem.errors import AOSError, StoreUnavailable
 from AgentOperatingSystem.messaging.servicebus.ports import Connection, Inbox, Session
 from AgentOperatingSystem.messaging.servicebus.records import Received
 from AgentOperatingSystem.messaging.servicebus.sessions import AT_ONCE_SECONDS
@@ -56,7 +56,7 @@ class Sessions:
             await self._room.wait()
             try:
                 session = await self._connection.next_session(self._queue, WAIT_SECONDS)
-            except StoreUnavailable as error:
+            except AOSError as error:
                 await _again(self._connection, f"no session of {self._queue} is to be had", error)
                 continue
             if session is not None:
@@ -114,7 +114,19 @@ async def read_forever(
             await _again(connection, f"{what}: cannot be read", error)
 
 
-async def _again(connection: Connection, what: str, error: StoreUnavailable) -> None:
+async def _handled(handle: Callable[[Received], Awaitable[None]], received: Received) -> bool:
+    """Whether the message is done. One that is refused comes again when its lock runs out, and holds up no other."""
+    try:
+        await handle(received)
+    except StoreUnavailable:
+        raise
+    except AOSError as error:
+        _log.warning("message %s is not handled yet: %s", received.message_id, error)
+        return False
+    return True
+
+
+async def _again(connection: Connection, what: str, error: AOSError) -> None:
     if not connection.is_closed:
         _log.warning("%s (%s); trying again", what, error)
         await asyncio.sleep(AGAIN_SECONDS)
@@ -124,8 +136,9 @@ async def _read(connection: Connection, inbox: Inbox, handle: Callable[[Received
     try:
         while not connection.is_closed:
             delivered = await inbox.receive(INBOX_MAX, WAIT_SECONDS)
-            await asyncio.gather(*(handle(each.received) for each in delivered))
-            if delivered:
-                await inbox.complete(delivered)
+            handled = await asyncio.gather(*(_handled(handle, each.received) for each in delivered))
+            done = [each for each, is_handled in zip(delivered, handled, strict=True) if is_handled]
+            if done:
+                await inbox.complete(done)
     finally:
         await inbox.close()
