@@ -4,15 +4,17 @@ trigger, and what became of it.
 
 import base64
 import json
+import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.storage.queue import QueueClient
 
 from tests.emulator import emulator, fresh_prefix
-from tests.functions import FunctionsHost, hosted, runtime_python
+from tests.functions import ROOT, FunctionsHost, hosted, runtime_python
 
 ENGINES = ("runtime", "sdk")
 WEBHOOK = "/runtime/webhooks/eventgrid?functionName=event_grid"
@@ -26,15 +28,20 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="module")
-def names(engine: str) -> dict[str, str]:
+def an_account() -> dict[str, Any]:
     """A table and a queue of their own, on the emulator."""
     name = fresh_prefix()
     return {"storage_connection_string": emulator().connection_string, "storage_table": name, "storage_queue": name}
 
 
 @pytest.fixture(scope="module")
-def host(engine: str, names: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[FunctionsHost]:
+def names(engine: str) -> dict[str, Any]:
+    """Those of one engine's host."""
+    return an_account()
+
+
+@pytest.fixture(scope="module")
+def host(engine: str, names: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[FunctionsHost]:
     """One host for the tests of this file, on tables and a queue."""
     with hosted(tmp_path_factory.mktemp("app"), engine, functions_event_grid=True, **names) as host:
         yield host
@@ -99,7 +106,7 @@ def test_http_streams(host: FunctionsHost) -> None:
     assert json.loads(told[5:])["result"] == 1
 
 
-def test_a_message_of_the_queue_is_a_turn(host: FunctionsHost, names: dict[str, str]) -> None:
+def test_a_message_of_the_queue_is_a_turn(host: FunctionsHost, names: dict[str, Any]) -> None:
     event = {"specversion": "1.0", "id": "q1", "source": "/test", "type": "t", "aosagent": "counter/queue", "data": 1}
     with QueueClient.from_connection_string(names["storage_connection_string"], names["storage_queue"]) as queue:
         for _ in range(2):  # the same event twice is one
@@ -140,3 +147,18 @@ def test_a_page_of_another_origin_cannot_run_functions(host: FunctionsHost) -> N
         refused = client.post("/admin/functions/pulse", json={}, headers={"Origin": "https://evil.example"})
         assert refused.status_code == 403
         assert client.post("/admin/functions/pulse", content=b"{}").status_code == 415
+
+
+def test_a_host_that_is_told_to_stop_lets_its_turn_end(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    settings = {**an_account(), "app": ROOT / "tests" / "functions_app.py"}
+    with hosted(tmp_path / "app", "sdk", **settings) as host:
+        with host.client() as client:
+            data = {"file": str(begun), "seconds": 2}
+            client.post("/api/v1/agents/slow/events", params={"key": "s"}, json={"type": "t", "data": data})
+        until(begun.exists)
+        host.process.send_signal(signal.SIGTERM)
+        assert host.process.wait(30) == 0
+        assert not any("Unclosed" in line or "Traceback" in line for line in host.lines), "".join(host.lines)
+    with hosted(tmp_path / "app", "sdk", **settings) as host:
+        assert handled(host, "slow", "s") == 1

@@ -24,13 +24,14 @@ HIDDEN_SECONDS = 60
 WAIT_SECONDS_MIN = 0.1
 WAIT_SECONDS_MAX = 2.0
 """The longest wait between two looks at an empty queue; host.json may shorten it."""
+DRAIN_SECONDS = 25.0
 TAKEN_MAX = 32
 AGAIN_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
 async def poll(host: Instance, function: Function) -> None:
-    """Triggers the function for ever."""
+    """Triggers the function until it is cancelled."""
     connection = function.trigger.get("connection") or "AzureWebJobsStorage"
     name = host.settings.resolved(function.trigger["queueName"])
     async with queue_client(host.settings, connection, name) as queue:
@@ -45,29 +46,39 @@ class QueueTrigger:
         self._function = function
         self._queue = queue
         self._settings = host.settings.queues
+        self._handling: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(self._settings.batch_size)
         self._waits = (WAIT_SECONDS_MIN, min(WAIT_SECONDS_MAX, self._settings.max_polling_interval.total_seconds()))
 
     async def run(self) -> None:
-        """Looks again and again; less often while nothing comes."""
+        """Triggers until it is cancelled; functions that run then may end, and their messages are settled."""
+        try:
+            await self._look_forever()
+        finally:
+            if self._handling:
+                await asyncio.wait(set(self._handling), timeout=DRAIN_SECONDS)
+            for late in self._handling:
+                late.cancel()
+
+    async def _look_forever(self) -> None:
+        """Less often while nothing comes."""
         wait = self._waits[0]
-        async with asyncio.TaskGroup() as group:
-            while True:
-                try:
-                    found = await self._look(group)
-                except AzureError as error:
-                    _log.warning("queue %s: %s; trying again", self._queue.queue_name, str(error).partition("\n")[0])
-                    await self._create()
-                    found, wait = 0, AGAIN_SECONDS
-                wait = self._waits[0] if found else min(2 * wait, self._waits[1])
-                await asyncio.sleep(0 if found else wait)
+        while True:
+            try:
+                found = await self._look()
+            except AzureError as error:
+                _log.warning("queue %s: %s; trying again", self._queue.queue_name, str(error).partition("\n")[0])
+                await self._create()
+                found, wait = 0, AGAIN_SECONDS
+            wait = self._waits[0] if found else min(2 * wait, self._waits[1])
+            await asyncio.sleep(0 if found else wait)
 
     async def _create(self) -> None:
         """The Azure Functions host makes the queue that it listens to, too."""
         with suppress(AzureError):
             await self._queue.create_queue()
 
-    async def _look(self, group: asyncio.TaskGroup) -> int:
+    async def _look(self) -> int:
         """Takes as many as there is room for; says how many."""
         await self._room.acquire()
         room = 1
@@ -82,7 +93,9 @@ class QueueTrigger:
             for _ in range(room - len(found)):
                 self._room.release()
         for message in found:
-            group.create_task(self._handle(message))
+            task = asyncio.create_task(self._handle(message))
+            self._handling.add(task)
+            task.add_done_callback(self._handling.discard)
         return len(found)
 
     async def _handle(self, message: QueueMessage) -> None:
