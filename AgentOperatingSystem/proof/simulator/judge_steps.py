@@ -59,8 +59,12 @@ def _whole(what: str, row: EventRow, steps: list[Step], world: OutsideWorld) -> 
 
 
 def _is_void(step: Step, row: EventRow) -> bool:
-    """Whether a question needs no answer any more: the budget has room, or the handler wanted something else then."""
-    return step.kind is StepKind.WAIT and (step.what == "budget" or changes_its_mind(row.event))
+    """Whether a step needs no result any more: the budget has room, or the handler wanted something else then, and what
+    it had wanted before was never made or is known not to have happened.
+    """
+    if changes_its_mind(row.event):
+        return step.kind is StepKind.WAIT or step.status is StepStatus.FAILED
+    return step.kind is StepKind.WAIT and step.what == "budget"
 
 
 def calls_of(actions: list[Action]) -> Iterator[Action]:

@@ -5,15 +5,20 @@ from typing import Any
 import msgspec
 import pytest
 
+from AgentOperatingSystem.agents.steps import Step, StepKind, StepStatus
 from AgentOperatingSystem.clock import iso
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.proof.kill.verdict import disorders as overtakings
 from AgentOperatingSystem.proof.simulator.actors import children, registry
+from AgentOperatingSystem.proof.simulator.faults import Journal
 from AgentOperatingSystem.proof.simulator.judge import Final, Judge, Verdict
 from AgentOperatingSystem.proof.simulator.judge_order import disorders
+from AgentOperatingSystem.proof.simulator.judge_steps import step_faults
 from AgentOperatingSystem.proof.simulator.judge_time import timer_faults
+from AgentOperatingSystem.proof.simulator.outside_world import OutsideWorld
 from AgentOperatingSystem.storage.records import Control, EventRow, Head, Status
+from AgentOperatingSystem.tools.records import Effect
 
 A, B = AgentId("actor", "a"), AgentId("actor", "b")
 DAY = 1_767_225_600.0
@@ -124,3 +129,28 @@ def test_an_event_that_overtook_one_that_was_answered_before_it_was_sent_is_foun
     assert overtakings([[1, 2]], [1, 2], known) == []
     assert len(overtakings([[2, 1]], [1, 2], known)) == 1
     assert overtakings([[2, 1]], [2, 1], {1: 0, 2: 0}) == []
+
+
+FICKLE, FIRM = event("fickle", ["approved", "pay", "s1", 1, True]), event("firm", ["approved", "pay", "s1", 1, False])
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "status", "is_found"),
+    [
+        pytest.param(FICKLE, StepKind.TOOL, StepStatus.FAILED, False, id="never made, then something else wanted"),
+        pytest.param(FICKLE, StepKind.WAIT, StepStatus.WAITING, False, id="a question that nobody asks any more"),
+        pytest.param(FICKLE, StepKind.TOOL, StepStatus.INTENT, True, id="nobody knows whether it happened"),
+        pytest.param(FIRM, StepKind.TOOL, StepStatus.FAILED, True, id="done without what it wants at every try"),
+        pytest.param(FIRM, StepKind.WAIT, StepStatus.WAITING, True, id="done without an answer"),
+        pytest.param(FIRM, StepKind.TOOL, StepStatus.DONE, False, id="made"),
+    ],
+)
+def test_a_step_without_a_result_in_an_event_that_is_done_is_found(
+    asked: Event, kind: StepKind, status: StepStatus, is_found: bool
+) -> None:
+    step = Step(kind=kind, what="pay", hash="0" * 64, status=status, effect=Effect.AT_MOST_ONCE, about={"name": "s1"})
+    done = msgspec.structs.replace(final(asked), steps={asked.key: [step]})
+    found = list(step_faults(A, done, OutsideWorld(Journal(), 0)))
+    assert [what for _, what in found] == (
+        [f"{A} client {asked.id}: is done, and {step.name} is {status}"] if is_found else []
+    )
