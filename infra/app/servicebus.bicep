@@ -39,7 +39,7 @@ module namespace 'br/public:avm/res/service-bus/namespace:0.17.0' = {
         requiresDuplicateDetection: true
         duplicateDetectionHistoryTimeWindow: 'PT10M'
         lockDuration: 'PT1M' // renewed while a turn runs; a host that dies holds an agent for no longer
-        maxDeliveryCount: 10
+        maxDeliveryCount: 100 // what fails is parked in the store; only an outage gives messages back
         deadLetteringOnMessageExpiration: true
       }
     ]
