@@ -8,6 +8,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,8 +17,10 @@ import pytest
 from AgentOperatingSystem import AgentOperatingSystem, BaseAgent, Context, Event, Retryable
 from AgentOperatingSystem.errors import EventFailed, InvalidEvent, InvalidHandler, RequestTimedOut, UnknownAgent
 from AgentOperatingSystem.events import matches
+from AgentOperatingSystem.hosting.servicebus_emulator.server import LocalServiceBus
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.messaging.cloudevents import STRUCTURED, from_http, to_structured
+from tests.servicebus_bus import mailboxes
 from tests.spec.systems import Counter, Execute, eventually, history_of, state_of, system
 
 CHILD = Path(__file__).with_name("child.py")
@@ -43,20 +46,32 @@ def nothing_heard() -> None:
 # --- 78 Publish, 79 Subscribe, 80 Agent-to-agent send -----------------------------------------------------------
 
 
+async def the_snippet_runs(aos: AgentOperatingSystem, execute: Execute) -> None:
+    await aos.message_bus.subscribe(topic="agent.events", handler=my_handler)  # the snippet publishes first
+    await execute(
+        "message_bus",
+        before="message_bus, send_agent_message, my_handler = aos.message_bus, aos.send_agent_message, handler\n"
+        "from_agent, to_agent, message, data = 'ceo', 'counter/1', 'hello', {'n': 1}",
+        aos=aos,
+        handler=my_handler,
+    )
+    await eventually(what_was_heard, [{"n": 1}])
+    assert await state_of(aos, "counter/1") == {"count": 1, "seen": ["hello"]}
+    assert [row.event.source for row in await history_of(aos, "counter/1")] == ["/agents/ceo"]
+    assert await aos.send_agent_message("ceo", "counter/1", "again") == 2, "the sender gets the response"
+
+
 async def test_rows_78_79_and_80_the_snippet_runs(execute: Execute, tmp_path: Path) -> None:
     async with system(tmp_path, Counter) as aos:
-        await aos.message_bus.subscribe(topic="agent.events", handler=my_handler)  # the snippet publishes first
-        await execute(
-            "message_bus",
-            before="message_bus, send_agent_message, my_handler = aos.message_bus, aos.send_agent_message, handler\n"
-            "from_agent, to_agent, message, data = 'ceo', 'counter/1', 'hello', {'n': 1}",
-            aos=aos,
-            handler=my_handler,
-        )
-        await eventually(what_was_heard, [{"n": 1}])
-        assert await state_of(aos, "counter/1") == {"count": 1, "seen": ["hello"]}
-        assert [row.event.source for row in await history_of(aos, "counter/1")] == ["/agents/ceo"]
-        assert await aos.send_agent_message("ceo", "counter/1", "again") == 2, "the sender gets the response"
+        await the_snippet_runs(aos, execute)
+
+
+async def test_rows_78_79_80_and_401_the_snippet_runs_on_service_bus(execute: Execute, tmp_path: Path) -> None:
+    broker = LocalServiceBus(mailboxes(), now_seconds=time.time)
+    await broker.start()
+    async with system(tmp_path, Counter, servicebus_connection_string=broker.connection_string()) as aos:
+        await the_snippet_runs(aos, execute)
+    await broker.stop()
 
 
 async def test_rows_78_and_79_the_other_call_form(execute: Execute, tmp_path: Path) -> None:
