@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import pytest
 from azure.servicebus import ServiceBusMessage
@@ -20,6 +21,7 @@ from AgentOperatingSystem.messaging.servicebus.bus import ServiceBusBus
 from AgentOperatingSystem.messaging.servicebus.mail import mail_of
 from AgentOperatingSystem.messaging.servicebus.records import Received
 from AgentOperatingSystem.messaging.servicebus_manager import ServiceBusManager
+from tests.emulator import emulator
 from tests.servicebus import MovingClock
 from tests.servicebus_bus import mailboxes
 
@@ -89,11 +91,11 @@ class Desk(NamedTuple):
 
 
 @asynccontextmanager
-async def opened(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
+async def opened(folder: Path, store: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[Desk]:
     clock = MovingClock()
     broker = LocalServiceBus(mailboxes(**settings), now_seconds=clock.now)
     await broker.start()
-    config = AOSConfig(data_dir=folder, servicebus_connection_string=broker.connection_string())
+    config = AOSConfig(data_dir=folder, servicebus_connection_string=broker.connection_string(), **(store or {}))
     client = ServiceBusClient.from_connection_string(broker.connection_string())
     async with client, AgentOperatingSystem(config) as aos:
         await aos.register_agent(Till)
@@ -231,3 +233,14 @@ async def test_a_broker_that_is_not_there_is_said_to_be_out_of_reach() -> None:
     await manager.close()
     with pytest.raises(StoreUnavailable, match="closed"):
         await manager.next_session("aos-mailbox", 1.0)
+
+
+async def test_tables_keep_what_service_bus_carries(tmp_path: Path) -> None:
+    table = f"t{uuid4().hex[:20]}"
+    azure = {"storage_connection_string": emulator().connection_string, "storage_table": table}
+    async with opened(tmp_path, azure) as desk:
+        large = "x" * 300_000
+        assert await desk.aos.process_event(Event(type="t", agent=TILL, data=large), 20) == 1
+        await desk.aos.message_bus.publish("sale.made", 7)
+        assert await until(lambda: _all(desk, 2)) == [large, 7]
+    assert not (tmp_path / "aos.db").exists()
