@@ -1,6 +1,7 @@
 """Azurite, Microsoft's emulator of Azure Storage: where its program lies, how it is started, what it says.
 
-In a checkout `scripts/azurite` installs the pinned version by npm; elsewhere the command `azurite` of the path is taken.
+In a checkout `scripts/azurite` installs the pinned version by npm; elsewhere the command `azurite` of the path is
+taken.
 """
 
 import re

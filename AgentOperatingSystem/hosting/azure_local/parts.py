@@ -46,7 +46,7 @@ class Part:
         return self._process.pid
 
     async def until(self, hears: Callable[[str], bool], seconds: float) -> None:
-        """Reads its lines until `hears` says that it is ready. Raises `ConfigurationError`: it ended, or says nothing."""
+        """Reads its lines until `hears` says that it is ready. Raises `ConfigurationError`: it ends, or is silent."""
         try:
             async with asyncio.timeout(seconds):
                 while not hears(await self._line()):

@@ -9,10 +9,9 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,7 +51,8 @@ def serve(plan: Plan) -> None:
     """Runs all parts until SIGINT or SIGTERM. Raises `ConfigurationError`: one cannot begin, or ended by itself."""
     wiring.check(plan.config, plan.folder)
     data = Path(plan.config.data_dir)
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (data, data / "azurite", data / "servicebus"):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with alone(data) as lock:
         asyncio.run(_serve(plan, data.resolve(), lock))
 
@@ -84,13 +84,10 @@ async def _started(plan: Plan, data: Path, lock: int, parts: AsyncExitStack) -> 
     return [storage.ended(), bus.failed(), host.ended()]
 
 
-async def _azurite(
-    plan: Plan, folder: Path, lock: int, parts: AsyncExitStack, is_free: bool
-) -> tuple[Part, str]:
+async def _azurite(plan: Plan, folder: Path, lock: int, parts: AsyncExitStack, is_free: bool) -> tuple[Part, str]:
     """The storage account, and its connection string."""
     ports = (0, 0, 0) if is_free else _usual(azurite.USUAL_PORTS)
     command = await asyncio.to_thread(azurite.command)
-    folder.mkdir(exist_ok=True)
     part = await Part.start("Azurite", [*command, *azurite.arguments(folder, ports)], environment_with({}), (lock,))
     parts.push_async_callback(part.stop, STOP_SECONDS)
     found: dict[str, str] = {}
@@ -108,7 +105,6 @@ async def _azurite(
 
 async def _service_bus(plan: Plan, folder: Path, parts: AsyncExitStack, is_free: bool) -> LocalServiceBus:
     """The broker, in this process."""
-    folder.mkdir(exist_ok=True)
     try:
         bus = LocalServiceBus(namespace(plan.config), now_seconds=SystemClock().now, data_dir=folder)
         await bus.start(port=0 if is_free else _usual((USUAL_BROKER_PORT,))[0])
@@ -121,9 +117,7 @@ async def _service_bus(plan: Plan, folder: Path, parts: AsyncExitStack, is_free:
     return bus
 
 
-async def _functions(
-    plan: Plan, settings: dict[str, str], lock: int, parts: AsyncExitStack
-) -> tuple[Part, str]:
+async def _functions(plan: Plan, settings: dict[str, str], lock: int, parts: AsyncExitStack) -> tuple[Part, str]:
     """The Functions host, and its address."""
     options = ["--folder", str(plan.folder), "--host", plan.config.host, "--port", str(plan.config.port)]
     command = [sys.executable, *AOS, "functions", "up", *options]
@@ -151,7 +145,7 @@ async def _awaken(plan: Plan, url: str, token: Token) -> None:
         raise ConfigurationError(f"the system does not start: {answer.text.strip() or answer.status_code}")
     where = "as configured" if token.path is None else f"in {token.path}"
     document = {"part": "agents", "app": plan.config.app, "token": where, "settings": str(wiring.file_of(plan.config))}
-    plan.say(f"Agents       {plan.config.app}; token {where}; settings of this stack in {document['settings']}", document)
+    plan.say(f"Agents       {plan.config.app}; token {where}; settings in {document['settings']}", document)
 
 
 async def _first(ended: asyncio.Event, watched: Sequence[Any]) -> str:
@@ -182,7 +176,7 @@ def _usual(ports: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @contextmanager
-def alone(data: Path) -> "Any":
+def alone(data: Path) -> Iterator[int]:
     """Only one stack runs on a folder; parts that outlive a killed one hold the lock as well. Raises
     `ConfigurationError`.
     """

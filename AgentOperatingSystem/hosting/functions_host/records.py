@@ -1,5 +1,6 @@
 """The words of the local Functions host: a function, what triggers it, and the engine that runs it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,8 @@ class Instance(Protocol):
     """The host, as its pollers use it."""
 
     settings: AppSettings
+    draining: asyncio.Event
+    """Set when nothing new is to begin."""
 
     async def attempt(self, function: Function, payload: Payload) -> bool:
         """Runs a function and says whether it succeeded; a failure is logged."""

@@ -154,7 +154,7 @@ class LocalServiceBus:
     async def failed(self) -> None:
         """Waits for ever, or raises what ended the rounds: a disk that cannot be written to ends the broker."""
         if self._rounds is not None:
-            await self._rounds
+            await asyncio.shield(self._rounds)  # who stops waiting does not stop the broker
 
     def url(self, host: str = "localhost") -> str:
         """Where administration listens, over plain HTTP."""

@@ -10,6 +10,8 @@ from AgentOperatingSystem.messaging.servicebus.records import Outgoing
 
 TOGETHER_MAX: Final = 500
 """How many messages of several callers are sent at once; one caller's are never parted."""
+CLOSE_SECONDS_MAX: Final = 10.0
+"""What is not sent by then is owed still: the rows in the store say so."""
 Send = Callable[[Sequence[Outgoing]], Awaitable[None]]
 _Call = tuple[Sequence[Outgoing], asyncio.Future[None]]
 
@@ -31,9 +33,9 @@ class Outbound:
         await done
 
     async def close(self) -> None:
-        """Waits for what is on its way."""
+        """Waits for what is on its way, but not for ever: a broker that says nothing holds nobody up."""
         if self._sending is not None:
-            await asyncio.gather(self._sending, return_exceptions=True)
+            await asyncio.wait([self._sending], timeout=CLOSE_SECONDS_MAX)
 
     async def _run(self) -> None:
         while self._calls:

@@ -19,24 +19,30 @@ from azure.servicebus.exceptions import OperationTimeoutError, ServiceBusError
 from AgentOperatingSystem.hosting.functions_host import payloads
 from AgentOperatingSystem.hosting.functions_host.azure.credentials import service_bus_client
 from AgentOperatingSystem.hosting.functions_host.records import Function, Instance, Payload
+from AgentOperatingSystem.messaging.servicebus.receiving import ended
 
-ACCEPTORS_MAX = 4
+ACCEPTORS_MAX = 8
 """How many sessions this host waits for at once; host.json's number is for machines that have more than two cores."""
 WAIT_SECONDS = 30.0
 AGAIN_SECONDS = 1.0
+DRAIN_SECONDS = 25.0
 DEAD = "/$deadletterqueue"
 _log = logging.getLogger(__name__)
 
 
 async def poll(host: Instance, function: Function) -> None:
-    """Triggers the function for ever."""
+    """Triggers the function until it is cancelled; a function that runs then may end, and its messages are settled."""
     connection = function.trigger.get("connection") or "AzureWebJobsServiceBus"
     async with service_bus_client(host.settings, connection) as client:
         trigger = ServiceBusTrigger(host, function, client)
         loops = min(host.settings.service_bus.max_concurrent_sessions, ACCEPTORS_MAX) if trigger.has_sessions else 1
-        async with asyncio.TaskGroup() as group:
-            for _ in range(loops):
-                group.create_task(trigger.run())
+        tasks = [asyncio.create_task(trigger.run()) for _ in range(loops)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            await ended([task for task in tasks if task not in trigger.busy])
+            await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+            await ended(tasks)
 
 
 class ServiceBusTrigger:
@@ -53,10 +59,12 @@ class ServiceBusTrigger:
         self._queue = host.settings.resolved(trigger.get("queueName") or "")
         self._topic = host.settings.resolved(trigger.get("topicName") or "")
         self._subscription = host.settings.resolved(trigger.get("subscriptionName") or "")
+        self.busy: set[asyncio.Task[Any] | None] = set()
+        """Those of the tasks in `run` whose function runs now."""
 
     async def run(self) -> None:
-        """Receives from one session after the other, or from the entity itself."""
-        while True:
+        """Receives from one session after the other, or from the entity itself, until the host drains."""
+        while not self._host.draining.is_set():
             try:
                 async with self._receiver() as receiver:
                     await self._serve(receiver)
@@ -87,7 +95,7 @@ class ServiceBusTrigger:
                 renewer.register(receiver, receiver.session)
             while True:
                 found = await receiver.receive_messages(max_message_count=most, max_wait_time=idle)
-                if not found and self.has_sessions:
+                if self._host.draining.is_set() or (not found and self.has_sessions):
                     return
                 if not self.has_sessions:
                     for message in found:
@@ -95,6 +103,14 @@ class ServiceBusTrigger:
                 await self._handle(receiver, found)
 
     async def _handle(self, receiver: ServiceBusReceiver, found: Sequence[ServiceBusReceivedMessage]) -> None:
+        task = asyncio.current_task()
+        self.busy.add(task)
+        try:
+            await self._attempts(receiver, found)
+        finally:
+            self.busy.discard(task)
+
+    async def _attempts(self, receiver: ServiceBusReceiver, found: Sequence[ServiceBusReceivedMessage]) -> None:
         if self._is_batch:
             await self._attempt(receiver, found)
         elif self.has_sessions:
