@@ -15,6 +15,7 @@ from AgentOperatingSystem.errors import ConfigurationError, InvalidInput, TooLar
 from AgentOperatingSystem.events import encode
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
+from AgentOperatingSystem.observability import actions
 
 KNOWLEDGE = "knowledge/"
 ORDER = "knowledge.order/"
@@ -135,6 +136,8 @@ class Memory:
         for topic, encoded in staged:
             await writing.put(topic, encoded)
         await shelf.remember_all(writing.values | {LEDGER: msgspec.to_builtins(writing.ledger)})
+        if self._owner is not None:
+            actions.knows(str(self._owner), "knowledge", writing.ledger.size)
 
     def begin(self, owner: AgentId) -> None:
         """Called by the agent at the beginning of an event: what a failed handling stored is forgotten."""

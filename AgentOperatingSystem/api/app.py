@@ -20,6 +20,7 @@ from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
 from AgentOperatingSystem.api import (
     actions,
     agents,
+    alerts,
     approvals,
     archive,
     budgets,
@@ -61,6 +62,7 @@ ROUTERS = (
     schedules.router,
     quarantine.router,
     effects.router,
+    alerts.router,
     approvals.router,
     archive.router,
     budgets.router,

@@ -1,10 +1,10 @@
-"""Whether the host lives, whether it can work, and its metrics."""
+"""Whether the host lives, whether it can work, and its metrics (specification rows 208, 217 and 245)."""
 
 import asyncio
 import time
 
 import msgspec
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from AgentOperatingSystem.api.answers import answer
 from AgentOperatingSystem.api.door import Door, TheDoor
@@ -12,6 +12,8 @@ from AgentOperatingSystem.api.openapi import documented
 from AgentOperatingSystem.errors import StoreUnavailable
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.observability import metrics
+from AgentOperatingSystem.observability.document import MetricView, document
+from AgentOperatingSystem.observability.resources import sample_resources
 
 router = APIRouter(tags=["health"])
 READY_SECONDS_MAX = 5.0
@@ -48,9 +50,19 @@ async def ready(door: TheDoor) -> Response:
 
 
 @router.get("/metrics", **documented(str, media="text/plain"))
-async def show_metrics() -> Response:
+async def show_metrics(door: TheDoor) -> Response:
     """The metrics of this process, as Prometheus reads them."""
+    sample_resources(door.aos.bus.pending())
     return Response(metrics.prometheus_text(), media_type=metrics.PROMETHEUS_CONTENT_TYPE)
+
+
+@router.get("/api/v1/system/metrics", **documented(page_of=MetricView))
+async def show_system_metrics(door: TheDoor, request: Request) -> Response:
+    """The metrics of this process as JSON, or as Prometheus text where `Accept` prefers `text/plain`."""
+    if request.headers.get("accept", "").startswith("text/plain"):
+        return await show_metrics(door)
+    sample_resources(door.aos.bus.pending())
+    return answer({"items": document(metrics.registry), "after": ""})
 
 
 async def _ask_the_store(door: Door) -> None:

@@ -45,6 +45,7 @@ quarantine = _tree("quarantine", "Events that are out of the way until a person 
 budget = _tree("budget", "Limits on what agents may use.", add_completion=False)
 effects = _tree("effects", "Calls of unknown outcome, until a person decides.", add_completion=False)
 approvals = _tree("approvals", "What agents ask people, and the answers.", add_completion=False)
+alerts = _tree("alerts", "What is wrong now, and who is told.", add_completion=False)
 knowledge = _tree("knowledge", "Documents that agents answer from.", add_completion=False)
 create = _tree("create", "Further parts of a project.", add_completion=False)
 servicebus = _tree("servicebus", "A Service Bus on this machine, for development and tests.", add_completion=False)
@@ -58,6 +59,7 @@ for group, section in (
     (effects, EVENTS),
     (budget, CARE),
     (approvals, EVENTS),
+    (alerts, CARE),
     (knowledge, AGENTS),
     (create, SYSTEM),
     (servicebus, SYSTEM),

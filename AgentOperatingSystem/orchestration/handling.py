@@ -16,7 +16,7 @@ from AgentOperatingSystem.agents.timers import REQUEST, TIMER, Timer
 from AgentOperatingSystem.errors import AOSError, HandlerError, TurnTimedOut
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.mcp.context_server import UnderWay
-from AgentOperatingSystem.observability import metrics, spans
+from AgentOperatingSystem.observability import actions, metrics, spans
 from AgentOperatingSystem.orchestration.awake import INTERRUPTED, Awake, Running, Watch
 from AgentOperatingSystem.orchestration.cases import Case, reply_to
 from AgentOperatingSystem.orchestration.commits import Commits
@@ -114,10 +114,11 @@ class Handling:
 
     async def _try(self, awake: Awake, commits: Commits, case: Case) -> None:
         """One try: either all of its changes are in `work`, or a decision about its failure is."""
-        work = commits.work
+        work, begun = commits.work, self._parts.clock.now()
         try:
             context, result = await self._run(awake, commits, case)
             await self._take_over(awake, work, case, context, result)
+            self._count(work, case, "success", begun)
         except Interrupted:
             raise
         except Fenced as fenced:
@@ -128,6 +129,10 @@ class Handling:
         except (Exception, SystemExit) as error:  # an agent's code may raise anything; nobody else is to suffer from it
             awake.rewind(awake.current)
             self._failed(awake, work, case, error)
+            self._count(work, case, "error", begun)
+
+    def _count(self, work: Work, case: Case, status: str, begun: float) -> None:
+        actions.acted(str(work.head.agent), case.event.type, status, self._parts.clock.now() - begun)
 
     async def _run(self, awake: Awake, commits: Commits, case: Case) -> tuple[Context, Any]:
         """Calls the handler, and stops it at its time limit. Raises what it raises, and `Halted`."""
@@ -182,6 +187,7 @@ class Handling:
         content = awake.kind.codec.encode(state)
         if content != awake.current:
             awake.kind.codec.check(content)
+        actions.knows(str(work.head.agent), "state", len(content))
         answer = reply_to(case, work.head.agent, result, work.now) if collected.deferred is None else None
         if answer is not None:
             collected.events.append(answer)

@@ -15,6 +15,7 @@ from AgentOperatingSystem.cli.commands import (  # noqa: I001  # the order is th
     effects as effects,
     budgets as budgets,
     approvals as approvals,
+    alerts as alerts,
     archive as archive,
     knowledge as knowledge,
     serving as serving,
