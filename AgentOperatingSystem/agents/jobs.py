@@ -6,6 +6,7 @@ idempotency key, so that a retry attaches to the same job.
 """
 
 import inspect
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -38,6 +39,13 @@ def completion_path() -> str:
     return f"/api/v1/jobs/{quote(turn.agent.name, safe='')}/{turn.event.key}{key}"
 
 
+def stamped(result: ToolResult, journal: Journal) -> ToolResult:
+    """A tool's result; one that is a job says when it was submitted, for every try to count from."""
+    if result.job is None:
+        return result
+    return replace(result, job=replace(result.job, submitted_at=journal.clock()))
+
+
 async def result_of(tool: Tool, submitted: ToolResult, journal: Journal | None) -> ToolResult:
     """What a job came to; the event waits until it has ended, or its time is over. Outside of an event's handling it is
     only submitted.
@@ -46,8 +54,9 @@ async def result_of(tool: Tool, submitted: ToolResult, journal: Journal | None) 
     if job is None or journal is None or not isinstance(turn, StepCalls):
         return submitted
     wants = JobEnd(tool.record.name, job.job_id)
-    until, pause, error = turn.now() + job.expires_seconds, tool.poll_seconds, ""
-    due = turn.now() + pause if tool.poll is not None else until
+    began = job.submitted_at or turn.now()  # the context's time stands still: it may be long before
+    until, pause, error = began + job.expires_seconds, tool.poll_seconds, ""
+    due = began + pause if tool.poll is not None else until
     while True:
         done = await journal.wait(wait_for(wants, wants.tool, job.job_id), min(due, until), _nobody)
         if not done.is_error:

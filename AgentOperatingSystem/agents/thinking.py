@@ -168,7 +168,7 @@ async def call_tool(tool: Usable, arguments: Mapping[str, Any] | str, journal: J
 
     async def run(idempotency_key: str) -> Done:
         with spans.using(tool.record.name, tool.record.effect):
-            result = await _called(tool, given, idempotency_key)
+            result = jobs.stamped(await _called(tool, given, idempotency_key), journal)
         return Done(content=msgspec.json.encode(result), is_error=result.is_error)
 
     result = _result.decode((await journal.run(tool_call(tool, given), run)).content)

@@ -46,6 +46,7 @@ class Job:
     job_id: str
     expires_seconds: float
     cancel: str = ""  # `module:qualname` of the function that cancels it
+    submitted_at: float = 0.0  # UTC seconds; from then on its time is counted, at every try
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,6 +111,28 @@ async def test_it_does_not_end_in_time() -> None:
     assert (said, is_error) == (f"train: job {submitted[0]} did not end within 7200 s", True)
 
 
+async def test_its_time_counts_from_its_submission_however_late_its_event_comes_to_it() -> None:
+    class Patient(Trainer):
+        name = "trainer"
+
+        async def on_event(self, event: Event, context: Context) -> Any:
+            await context.ask_human("May I?", expires_seconds=10_000)
+            return await super().on_event(event, context)
+
+    Trainer.tool = FunctionTool(submit, name="train", effect="idempotent", poll=poll, poll_seconds=60)
+    system = await running(Patient)
+    await system.send("trainer", "1", data="d")
+    row = await there(system, Status.WAITING)
+    await passed(9000)  # longer than the job has
+    await system.answers.answer(TRAINER, row.key, "yes", by="ann")
+    await passed(50)
+    assert (len(submitted), polls) == (1, [])
+    answers["result"] = "trained"
+    await passed(20)
+    assert result_of(await there(system, Status.DONE)) == ["trained", False]
+    assert len(polls) == 1
+
+
 async def test_it_is_polled_at_growing_intervals() -> None:
     system, row = await training(FunctionTool(submit, name="train", effect="idempotent", poll=poll, poll_seconds=60))
     began = row.began_at
