@@ -1,5 +1,6 @@
-"""Hosts on tables and a queue are killed with -9, in the middle of a request or between two: `aos faults --store azurite`
-in short. The emulator lives on: it is the service.
+"""Hosts on tables and a queue are killed with -9, within a request or between two: `aos faults --store azurite` in short.
+
+The emulator lives on: it is the service.
 """
 
 import sys
