@@ -1,4 +1,4 @@
-"""Hosts on tables and a queue are killed with -9, within a request or between two: `aos faults --store azurite` in short.
+"""Hosts on tables and a queue are killed with -9, within a request or between two: `aos faults --store azurite`.
 
 The emulator lives on: it is the service.
 """
