@@ -20,7 +20,7 @@ JOBS ?= 2
 python := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check bench azurite lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -46,10 +46,15 @@ bench: ## measure on this machine, beside the durability floor, AutoGen core and
 	@VENV=.venv-peers scripts/environment peers
 	@$(python) -m benchmarks.peers.run --json $(ARGS)
 
+azurite: ## the emulator of Azure's storage, on its usual ports, with its data in .aos/azurite
+	@scripts/azurite
+	@mkdir -p .aos/azurite
+	node .azurite/node_modules/azurite/dist/src/azurite.js --location .aos/azurite --disableTelemetry --skipApiVersionCheck
+
 lock: ## pin the dependencies anew (ARGS=--upgrade: to the newest that fit)
 	@scripts/environment dev
 	@scripts/lock $(ARGS)
 
 clean: ## remove what builds, tests and environments left; agents' data stays
-	rm -rf .venv .venv-* .azurite build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .azurite .cosmos .servicebus build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find AgentOperatingSystem examples scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +
