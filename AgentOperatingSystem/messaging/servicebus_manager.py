@@ -43,6 +43,7 @@ from azure.servicebus.exceptions import (
     SessionLockLostError,
 )
 
+from AgentOperatingSystem.config.azure_roles import missing_role
 from AgentOperatingSystem.errors import ConfigurationError, Overloaded, StoreUnavailable, TooLarge
 from AgentOperatingSystem.messaging.servicebus.envelopes import text_of
 from AgentOperatingSystem.messaging.servicebus.patience import be_quick
@@ -84,7 +85,7 @@ class ServiceBusManager:
         self._keep_alive_seconds = keep_alive_seconds
         self._senders: dict[str, ServiceBusSender] = {}
         self._opening = asyncio.Lock()
-        self._opened = Opened(gather_seconds=gather_seconds)
+        self._opened = Opened(gather_seconds, _remedy(connection_string, namespace, credential))
 
     def _made(
         self, connection_string: str | None, namespace: str | None, credential: Any, options: dict[str, Any]
@@ -114,7 +115,7 @@ class ServiceBusManager:
 
     async def send(self, entity: str, outgoing: Sequence[Outgoing]) -> None:
         sender = await self._sender(entity)
-        async with _reached(entity):
+        async with _reached(entity, self._opened):
             batch = await sender.create_message_batch()
             for each in outgoing:
                 if len(batch) and not _fits(batch, each):
@@ -136,7 +137,7 @@ class ServiceBusManager:
             keep_alive=0,  # its lock is renewed while a turn runs, and it is read from else
         )
         session = HeldSession(receiver, queue, self._opened)
-        async with _reached(queue):
+        async with _reached(queue, self._opened):
             return session if await session.open() else None
 
     async def inbox(self, entity: str, *, dead_letters: bool = False) -> "ReceiverInbox":
@@ -154,7 +155,7 @@ class ServiceBusManager:
         else:
             receiver = self._client.get_queue_receiver(topic, **options)
         inbox = ReceiverInbox(receiver, entity, self._opened)
-        async with _reached(entity):
+        async with _reached(entity, self._opened):
             await inbox.open()
         return inbox
 
@@ -199,7 +200,7 @@ class ServiceBusManager:
                     entity, socket_timeout=SOCKET_SECONDS, keep_alive=self._keep_alive_seconds
                 )
                 be_quick(_servicebus_sender_async)
-                async with _reached(entity):
+                async with _reached(entity, self._opened):
                     sender = self._senders[entity] = await made.__aenter__()
             return sender
 
@@ -209,6 +210,8 @@ class Opened:
     """What a manager has open, and who is about to open something."""
 
     gather_seconds: float
+    remedy: str
+    """What to do where the namespace refuses this host."""
     is_closing: bool = False
     inboxes: "set[ReceiverInbox]" = field(default_factory=set)
     opening: "set[asyncio.Task[Any]]" = field(default_factory=set)
@@ -244,7 +247,7 @@ class ReceiverInbox:
 
     async def receive(self, most: int, wait_seconds: float) -> list[Delivered]:
         """The first message as it comes, and with it whatever has come by then."""
-        async with _reached(self._entity):
+        async with _reached(self._entity, self._opened):
             found = await self._first(max(wait_seconds, self._opened.gather_seconds))
             more = found
             while more and len(found) < most:
@@ -262,7 +265,7 @@ class ReceiverInbox:
         return []
 
     async def complete(self, delivered: Sequence[Delivered]) -> bool:
-        async with _reached(self._entity):
+        async with _reached(self._entity, self._opened):
             outcomes = await asyncio.gather(
                 *(self._receiver.complete_message(each.handle) for each in delivered), return_exceptions=True
             )
@@ -274,7 +277,7 @@ class ReceiverInbox:
 
     async def peek(self, after: int, most: int) -> list[Received]:
         """Messages behind a sequence number, without a lock."""
-        async with _reached(self._entity):
+        async with _reached(self._entity, self._opened):
             found = await self._receiver.peek_messages(max_message_count=most, sequence_number=after + 1)
         return [_received(each) for each in found]
 
@@ -297,7 +300,7 @@ class HeldSession(ReceiverInbox):
         return (until - datetime.now(UTC)).total_seconds() if until is not None else 0.0
 
     async def renew(self) -> bool:
-        async with _reached(self._entity):
+        async with _reached(self._entity, self._opened):
             try:
                 await self._receiver.session.renew_lock()
             except _LOCK_LOST:
@@ -362,7 +365,7 @@ def _text(value: Any) -> str:
 
 
 @asynccontextmanager
-async def _reached(entity: str) -> AsyncIterator[None]:
+async def _reached(entity: str, opened: Opened) -> AsyncIterator[None]:
     """Everything that the SDK raises becomes an error of ours, with the entity in front."""
     try:
         yield
@@ -373,12 +376,16 @@ async def _reached(entity: str) -> AsyncIterator[None]:
     except MessagingEntityNotFoundError as error:
         raise StoreUnavailable(f"{entity} is not there; create it, or name another: {_line(error)}") from error
     except (ServiceBusAuthenticationError, ServiceBusAuthorizationError) as error:
-        raise StoreUnavailable(
-            f"{entity}: Service Bus refuses this host; its identity needs the roles 'Azure Service Bus Data Sender' and"
-            f" 'Azure Service Bus Data Receiver', or its connection string is out of date: {_line(error)}"
-        ) from error
+        told = f"{entity}: Service Bus refuses this host: {_line(error)}; {opened.remedy}"
+        raise StoreUnavailable(told) from error
     except (AzureError, OSError, ValueError, TimeoutError) as error:
         raise StoreUnavailable(f"{entity}: {_line(error)}") from error
+
+
+def _remedy(connection_string: str | None, namespace: str | None, credential: Any) -> str:
+    if connection_string is not None or namespace is None:
+        return "servicebus_connection_string is out of date, or its key may not send and listen"
+    return missing_role("servicebus", namespace, str(getattr(credential, "client_id", "") or ""))
 
 
 def _line(error: BaseException) -> str:

@@ -9,7 +9,9 @@ import importlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
-from AgentOperatingSystem.errors import ConfigurationError, ModelUnauthorized, ModelUnavailable
+from AgentOperatingSystem.config.azure_roles import missing_role
+from AgentOperatingSystem.errors import ConfigurationError, ModelError, ModelUnauthorized, ModelUnavailable
+from AgentOperatingSystem.ml.faults import from_status
 from AgentOperatingSystem.ml.tokens import Token, TokenSource
 
 SCOPE = "https://cognitiveservices.azure.com/.default"
@@ -55,6 +57,20 @@ def entra_source(scope: str, who: str, credential: Any = None) -> TokenSource:
         return await made[0]()
 
     return token
+
+
+def refused_identity(endpoint: str, client_id: str | None) -> Callable[..., ModelError]:
+    """Makes the error for a refused call of an Azure OpenAI resource that was entered with an identity: where that is
+    not let in, it names the role, its scope and the command. `client_id` is the identity's, where it is configured.
+    """
+
+    def refused(who: str, status: int, body: Any, headers: Mapping[str, str]) -> ModelError:
+        error = from_status(who, status, body, headers)
+        if not isinstance(error, ModelUnauthorized):
+            return error
+        return ModelUnauthorized(f"{error}; {missing_role('openai', endpoint, client_id or '')}")
+
+    return refused
 
 
 def _source(scope: str, who: str, credential: Any) -> TokenSource:

@@ -8,11 +8,12 @@ from pydantic import SecretStr
 from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.config.layers import environment_names
 from AgentOperatingSystem.errors import ConfigurationError
-from AgentOperatingSystem.ml.azure import TokenProvider, entra_headers
+from AgentOperatingSystem.ml.azure import TokenProvider, entra_headers, refused_identity
 from AgentOperatingSystem.ml.catalogue import capabilities
 from AgentOperatingSystem.ml.credentials import KeyHeaders, bearer
 from AgentOperatingSystem.ml.endpoints import COMPATIBLE, Endpoint
-from AgentOperatingSystem.ml.http import Headers, HttpEdge
+from AgentOperatingSystem.ml.faults import from_status
+from AgentOperatingSystem.ml.http import Complaint, Headers, HttpEdge
 from AgentOperatingSystem.ml.provider import HttpProvider
 from AgentOperatingSystem.ml.wires import Wire
 from AgentOperatingSystem.ml.wires.anthropic import VERSION, AnthropicWire
@@ -26,7 +27,15 @@ def build(provider: str, model: str, config: AOSConfig, tokens: TokenProvider | 
     name = f"{provider}/{model}"
     wire, base_url, headers = reached(provider, model, config, tokens)
     can = capabilities(provider, model, config.models_file)
-    return HttpProvider(name, wire, HttpEdge(name, base_url, headers), can, config.model_timeout_seconds)
+    edge = HttpEdge(name, base_url, headers, _complaint(provider, config))
+    return HttpProvider(name, wire, edge, can, config.model_timeout_seconds)
+
+
+def _complaint(provider: str, config: AOSConfig) -> Complaint:
+    """Who reads a refusal: an identity that is not let in lacks a role, a key that is not is wrong."""
+    if provider != "azure" or config.azure_openai_key is not None:
+        return from_status
+    return refused_identity(config.azure_openai_endpoint or "", config.identity_client_id)
 
 
 def reached(provider: str, model: str, config: AOSConfig, tokens: TokenProvider | None) -> tuple[Wire, str, Headers]:
