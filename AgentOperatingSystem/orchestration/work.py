@@ -185,7 +185,7 @@ class Work:
         """An answer has come: the event that waited is first in line, before those that its conversation held, and what
         comes of that conversation in this turn comes after it.
         """
-        asks = row.outputs if any(each is row for each in self.updates) else ()  # of this very turn: not on their way
+        asks = row.outputs if row.key in self.unrelayed else ()  # of this very turn, or still owed: not on their way
         self.conversations.goes_on(row.event)
         freed = self.free(row.event, held)
         self._backlog += not row.blocking

@@ -1,6 +1,7 @@
 """Approvals and questions: nothing runs while a person thinks, one answer counts, and only for what was shown."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,15 +10,24 @@ from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.agents.timers import TIMER
 from AgentOperatingSystem.agents.waiting import Approval, Question
-from AgentOperatingSystem.errors import Forbidden, IllegalTransition, InvalidInput, RequestTimedOut, UnknownEvent
-from AgentOperatingSystem.events import Event
+from AgentOperatingSystem.errors import (
+    Forbidden,
+    IllegalTransition,
+    InvalidInput,
+    RequestTimedOut,
+    StoreUnavailable,
+    UnknownEvent,
+)
+from AgentOperatingSystem.events import Event, Message
 from AgentOperatingSystem.ids import AgentId
+from AgentOperatingSystem.messaging.memory import MemoryBus
 from AgentOperatingSystem.orchestration.answering import Asked
 from AgentOperatingSystem.orchestration.retention import expire
 from AgentOperatingSystem.storage.records import EventRow, Status
 from AgentOperatingSystem.tools.base import Tool
 from AgentOperatingSystem.tools.function_tool import FunctionTool, tool
-from tests.systems import System, passed, result_of, running
+from tests.clocks import CLOCK
+from tests.systems import LOCK_SECONDS, System, World, passed, result_of, running
 
 pytestmark = pytest.mark.virtual_time
 DAY_SECONDS = 86_400.0
@@ -431,3 +441,46 @@ async def test_a_question_has_all_of_its_time_however_late_its_event_comes_to_it
         await system.answers.answer(AgentId("patient"), row.key, answer, by="ann")
     await passed(1)
     assert result_of(await system.row("patient", "1")) == ["yes", "no"]
+
+
+class Bus(MemoryBus):
+    """Refuses what is sent while it is `broken`."""
+
+    broken = False
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        if self.broken:
+            raise StoreUnavailable("send")
+        await super().send(messages)
+
+
+async def test_what_was_asked_but_never_sent_is_sent_though_another_answer_moves_the_event_on() -> None:
+    """Seed 52 with steps: the host died before the relay, and a person's verdict took the question with it."""
+    bus = Bus(CLOCK, lambda event: (), lock_seconds=LOCK_SECONDS)
+
+    class Friend(BaseAgent):
+        async def on_event(self, event: Event, context: Context) -> Any:
+            return "hello"
+
+    class Both(BaseAgent):
+        name = "clerk"
+
+        async def on_event(self, event: Event, context: Context) -> Any:
+            await context.step("look", lambda: None)  # claims, before the broker is away
+            bus.broken = not calls
+            calls.append("tried")
+            asked = context.ask("friend", "hi", timeout_seconds=3000), context.call(refund, order="o-1")
+            said, made = await asyncio.gather(*asked)
+            return [said, made.content]
+
+    first = await running(Both, Friend, world=World(bus=bus))
+    await first.send("clerk", "1")
+    await waiting(first)
+    await first.crash()
+    bus.broken = False
+    second = System(Both, Friend, world=first.world)
+    row = await second.row("clerk", "1")
+    (asked,) = [each for each in await second.answers.show(CLERK, row.key) if isinstance(each.wants, Approval)]
+    await second.answers.approve(CLERK, row.key, hash=hash_of(asked), by="ada", step=asked.step.name)
+    second.pump.start()
+    assert result_of(await there(second, "clerk", "1")) == ["hello", "refunded o-1"]
