@@ -2,7 +2,7 @@
 
     store      blobs        bus
     embedded   a folder     embedded | servicebus
-    postgres   postgres     postgres | servicebus
+    postgres   postgres     postgres
     azure      azure        servicebus | storage_queue | embedded
 
 `config/carriers.py` says which. Each vendor's adapter is imported when it is chosen.

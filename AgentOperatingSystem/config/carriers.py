@@ -13,7 +13,7 @@ _SETS = {
 }
 _BUSES = {
     "embedded": ("embedded", "servicebus"),
-    "postgres": ("postgres", "servicebus"),
+    "postgres": ("postgres",),
     "azure": ("storage_queue", "servicebus", "embedded"),
 }
 """The brokers that a store can have; the first is the one that it has when nothing is said."""
@@ -35,7 +35,12 @@ def bus_of(config: AOSConfig) -> str:
     """`embedded`, `postgres`, `servicebus` or `storage_queue`. Raises `ConfigurationError`."""
     store = store_of(config)
     if config.bus == "auto":
-        return "servicebus" if _is_set(config, "servicebus") else _BUSES[store][0]
+        wanted = "servicebus" if _is_set(config, "servicebus") else _BUSES[store][0]
+        if wanted not in _BUSES[store]:
+            raise ConfigurationError(
+                f"Service Bus is configured, but the store {store!r} carries by itself: set bus to {_BUSES[store][0]!r}"
+            )
+        return wanted
     if config.bus not in _BUSES[store]:
         raise ConfigurationError(f"bus is {config.bus!r}, but the store {store!r} goes with {', '.join(_BUSES[store])}")
     if config.bus == "servicebus" and not _is_set(config, "servicebus"):

@@ -45,7 +45,8 @@ def test_what_is_configured_is_taken(settings: dict[str, str], store: str, bus: 
         ({"store": "postgres"}, "set database_url"),
         ({"bus": "servicebus"}, "set servicebus_connection_string or servicebus_fully_qualified_namespace"),
         ({"bus": "storage_queue"}, "the store 'embedded' goes with embedded, servicebus"),
-        ({"database_url": DATABASE, "bus": "embedded"}, "the store 'postgres' goes with postgres, servicebus"),
+        ({"database_url": DATABASE, "servicebus_fully_qualified_namespace": NAMESPACE}, "set bus to 'postgres'"),
+        ({"database_url": DATABASE, "bus": "embedded"}, "the store 'postgres' goes with postgres"),
     ],
 )
 def test_what_does_not_go_together_is_said(settings: dict[str, str], expected: str) -> None:
