@@ -14,6 +14,7 @@ FILE = "url"
 @contextmanager
 def announced(folder: Path, url: str) -> Iterator[None]:
     """Keeps `url` in the folder until the host ends; a host that has announced itself there since is left alone."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # a store in the cloud makes none
     path, line = folder / FILE, f"{url}\n"
     path.write_text(line)
     try:
