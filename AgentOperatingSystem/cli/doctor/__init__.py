@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from AgentOperatingSystem.cli.doctor import data, machine, models, secrets, server, settings
+from AgentOperatingSystem.cli.doctor import carriers, data, machine, models, secrets, server, settings
 from AgentOperatingSystem.cli.doctor.findings import FAULT, OK, Finding
 from AgentOperatingSystem.cli.system import System
 from AgentOperatingSystem.config import AOSConfig, Setting, client_settings
@@ -60,6 +60,7 @@ def _findings(system: System, config: AOSConfig, online: bool) -> Iterator[Findi
     yield from settings.checks(config, is_up)
     if config.url is None:
         yield from secrets.checks(config)
+        yield from carriers.checks(config)
         yield from models.checks(config, online)
         yield from data.checks(config.data_dir)
     yield from of_server

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 OK: Final = "ok"
 WARNING: Final = "warning"
 FAULT: Final = "fault"
+_GIVE_ROLE: Final = "give the identity what is missing; it counts after some minutes"
 
 
 class Finding(NamedTuple):
@@ -31,3 +32,8 @@ def warning(name: str, detail: str, advice: str) -> Finding:
 def fault(name: str, detail: str, advice: str) -> Finding:
     """It does not work."""
     return Finding(name, FAULT, detail, advice)
+
+
+def refusal(name: str, detail: str, advice: str) -> Finding:
+    """It does not work; where the detail names a role that an identity lacks, the advice is to give it."""
+    return fault(name, detail, _GIVE_ROLE if "az role assignment create" in detail else advice)

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from AgentOperatingSystem.cli.answers import Connection
-from AgentOperatingSystem.cli.doctor.findings import Finding, fault, ok, warning
+from AgentOperatingSystem.cli.doctor.findings import Finding, fault, ok, refusal, warning
 from AgentOperatingSystem.cli.exits import NobodyListens, NotReachable, Problem
 from AgentOperatingSystem.cli.system import System, connect
 
@@ -67,7 +67,7 @@ def _inside(connection: Connection) -> Iterator[Finding]:
                 "token", str(error), "give the right one: --token, AOS_TOKEN, or --data with the server's folder"
             )
         else:
-            yield fault("ready", str(error), "its log says more")
+            yield refusal("ready", str(error), "its log says more")
         return
     except NotReachable as error:
         yield fault("ready", str(error), "its log says more")

@@ -9,13 +9,6 @@ from AgentOperatingSystem.errors import AOSError, ConfigurationError
 from AgentOperatingSystem.orchestration.applications import agents_of
 from AgentOperatingSystem.orchestration.registry import Registry
 
-_NOT_BUILT_IN = (
-    "storage_connection_string",
-    "storage_account_url",
-    "servicebus_connection_string",
-    "servicebus_fully_qualified_namespace",
-)
-
 
 def unreadable(error: ConfigurationError) -> Finding:
     """The finding where there is no configuration to look at."""
@@ -25,11 +18,6 @@ def unreadable(error: ConfigurationError) -> Finding:
 def checks(config: AOSConfig, is_up: bool) -> Iterator[Finding]:
     """What the configuration says, and whether that can work; agents need not be named where a server `is_up`."""
     yield ok("configuration", f"environment {config.environment}, tenant {config.tenant}")
-    for name in _NOT_BUILT_IN:
-        if getattr(config, name) is not None:
-            yield fault(
-                name, f"is set by {config.origin(name)}", "this build has only the embedded store: remove the setting"
-            )
     if config.token is None and not is_loopback(config.host):
         yield fault("exposure", f"{config.host} is not loopback and there is no token", "set AOS_TOKEN")
     yield app(config.app, is_up)

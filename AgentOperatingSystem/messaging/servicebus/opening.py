@@ -1,7 +1,7 @@
 """Opens the bus on the Service Bus namespace of a configuration; called by the composition."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from AgentOperatingSystem.clock import Clock
 from AgentOperatingSystem.config import AOSConfig
@@ -9,6 +9,9 @@ from AgentOperatingSystem.messaging.servicebus.bus import ServiceBusBus
 from AgentOperatingSystem.messaging.servicebus.publications import Copies, Route
 from AgentOperatingSystem.messaging.servicebus.records import Places
 from AgentOperatingSystem.storage.ports import BlobStore
+
+if TYPE_CHECKING:
+    from AgentOperatingSystem.messaging.servicebus_manager import ServiceBusManager
 
 SESSIONS_MAX = 32
 """Each session that a host holds is a connection of the SDK."""
@@ -31,14 +34,7 @@ async def opened(
     the broker, and `close` lets go of it; `credential` is the host's identity, for a namespace without a connection
     string. Raises `ConfigurationError`.
     """
-    from AgentOperatingSystem.messaging.servicebus_manager import ServiceBusManager  # loads azure-servicebus
-
-    secret = config.servicebus_connection_string
-    connection = ServiceBusManager(
-        secret.get_secret_value() if secret is not None else None,
-        namespace=config.servicebus_fully_qualified_namespace,
-        credential=credential,
-    )
+    connection = _connection(config, credential)
     return bus_type(
         connection,
         clock,
@@ -50,6 +46,34 @@ async def opened(
         pending_max=config.max_pending_events,
         sessions_max=min(SESSIONS_MAX, config.max_concurrent_turns),
         on_close=close,
+    )
+
+
+async def looked_at(config: AOSConfig, credential: Any = None) -> str:
+    """What the namespace says to somebody who sends nothing and takes nothing: that this host may do both.
+
+    Raises `ConfigurationError`, `StoreUnavailable`.
+    """
+    connection, places = _connection(config, credential, retries=0), places_of(config)
+    try:
+        for entity in (places.queue, places.topic):
+            await connection.send(entity, ())
+        router = f"{places.topic}/{places.router}"
+        await connection.peek(router, 0, 1)
+    finally:
+        await connection.close()
+    return f"this host may send to {places.queue} and {places.topic}, and receive from {router}"
+
+
+def _connection(config: AOSConfig, credential: Any, **options: int) -> "ServiceBusManager":
+    from AgentOperatingSystem.messaging.servicebus_manager import ServiceBusManager  # loads azure-servicebus
+
+    secret = config.servicebus_connection_string
+    return ServiceBusManager(
+        secret.get_secret_value() if secret is not None else None,
+        namespace=config.servicebus_fully_qualified_namespace,
+        credential=credential,
+        **options,
     )
 
 

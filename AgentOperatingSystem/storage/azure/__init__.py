@@ -14,7 +14,7 @@ account, rekeying the clients, and new keys for them
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import SecretStr
 
@@ -23,6 +23,9 @@ from AgentOperatingSystem.config import AOSConfig
 from AgentOperatingSystem.config.references import LiveSecret, renewed
 from AgentOperatingSystem.errors import ConfigurationError, Unavailable
 from AgentOperatingSystem.storage.ports import AgentStore, BlobStore
+
+if TYPE_CHECKING:
+    from AgentOperatingSystem.storage.azure.account import Account
 
 
 class Opened(NamedTuple):
@@ -44,31 +47,49 @@ async def opened(config: AOSConfig, clock: Clock, credential: Any = None) -> Ope
     Raises `ConfigurationError` where it names none or the extra `azure` is not installed, `StoreUnavailable` where the
     account cannot be reached.
     """
-    try:
-        from AgentOperatingSystem.storage.azure.account import Account
-        from AgentOperatingSystem.storage.azure.calls import Calls
-        from AgentOperatingSystem.storage.azure.store import AzureAgentStore
-    except ImportError as error:
-        raise ConfigurationError(
-            f"storage on Azure needs the package {error.name}: pip install 'agent-operating-system[azure]'"
-        ) from None
-    if config.storage_connection_string is not None:
-        secret = config.storage_connection_string
-        calls = Calls(clock, renew=partial(again, secret))
-        account = Account.by_connection_string(secret.get_secret_value(), calls, config.storage_table)
-        if isinstance(secret, LiveSecret):
-            secret.heard.append(account.rekey)
-    elif config.storage_account_url is not None and credential is not None:
-        account = Account.by_identity(config.storage_account_url, Calls(clock), credential, config.storage_table)
-    else:
-        raise ConfigurationError("no storage account: set storage_connection_string or storage_account_url")
+    account = _account(config, clock, credential)
     try:
         await account.create()
     except BaseException:
         await account.close()
         raise
+    from AgentOperatingSystem.storage.azure.store import AzureAgentStore
+
     store = AzureAgentStore(account)
     return Opened(store, account.blobs, store.collect)
+
+
+async def looked_at(config: AOSConfig, clock: Clock, credential: Any = None) -> str:
+    """What the account says to somebody who only reads: its host, and whether table and containers are there.
+
+    Raises as `opened` does; nothing is made.
+    """
+    account = _account(config, clock, credential, attempts_max=2)
+    try:
+        return await account.look()
+    finally:
+        await account.close()
+
+
+def _account(config: AOSConfig, clock: Clock, credential: Any, attempts_max: int = 6) -> "Account":
+    try:
+        from AgentOperatingSystem.storage.azure.account import Account
+        from AgentOperatingSystem.storage.azure.calls import Calls
+    except ImportError as error:
+        raise ConfigurationError(
+            f"storage on Azure needs the package {error.name}: pip install 'agent-operating-system[azure]'"
+        ) from None
+    secret = config.storage_connection_string
+    if secret is not None:
+        calls = Calls(clock, renew=partial(again, secret), attempts_max=attempts_max)
+        account = Account.by_connection_string(secret.get_secret_value(), calls, config.storage_table)
+        if isinstance(secret, LiveSecret):
+            secret.heard.append(account.rekey)
+        return account
+    if config.storage_account_url is not None and credential is not None:
+        calls = Calls(clock, attempts_max=attempts_max)
+        return Account.by_identity(config.storage_account_url, calls, credential, config.storage_table)
+    raise ConfigurationError("no storage account: set storage_connection_string or storage_account_url")
 
 
 async def again(secret: SecretStr) -> bool:

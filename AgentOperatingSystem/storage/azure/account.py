@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.blob.aio import BlobServiceClient
 
-from AgentOperatingSystem.errors import ConfigurationError
+from AgentOperatingSystem.errors import ConfigurationError, StoreUnavailable
 from AgentOperatingSystem.storage.azure.blobs import AzureBlobStore
-from AgentOperatingSystem.storage.azure.calls import Calls, Rejected
+from AgentOperatingSystem.storage.azure.calls import Calls, Missing, Rejected
 from AgentOperatingSystem.storage.azure.overflow import OverflowBlobs
 from AgentOperatingSystem.storage.azure.rekeying import rekey, signature_in
 from AgentOperatingSystem.storage.azure.table import Table
@@ -99,6 +99,22 @@ class Account:
         await self._ensure(f"table {self.table.name}", lambda: self._tables.create_table(self.table.name))
         for container in self._containers:
             await self._ensure(f"container {container.container_name}", container.create_container)
+
+    async def look(self) -> str:
+        """Reads where nothing lies, to learn whether this host is let in, and what is there. Makes nothing.
+
+        Raises `StoreUnavailable`.
+        """
+        host = self._tables.url.removesuffix("/")
+        try:
+            await self.table.get("aos.look", "nothing")
+            for container in self._containers:
+                await self._calls.repeated(f"container {container.container_name}", container.get_container_properties)
+        except (Missing, Rejected) as absent:
+            if isinstance(absent, Rejected) and absent.http_status != 404:
+                raise StoreUnavailable(str(absent)) from absent
+            return f"{host} lets this host in; the first start makes what is not there yet"
+        return f"{host} lets this host in; table {self.table.name} and its containers are there"
 
     async def close(self) -> None:
         """Lets go of all connections."""

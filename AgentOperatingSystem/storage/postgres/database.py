@@ -8,7 +8,8 @@ import asyncio
 import logging
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from AgentOperatingSystem.errors import ConfigurationError, InvalidInput, StoreUnavailable
@@ -78,7 +79,7 @@ class Database:
         Raises `ConfigurationError` where the address or the password is wrong or the tables are of a newer version,
         `StoreUnavailable` where the server cannot be reached.
         """
-        try:
+        with _connecting(self.schema):
             self._pool = await asyncpg.create_pool(
                 self._url,
                 min_size=0,
@@ -90,16 +91,6 @@ class Database:
             )
             async with self._pool.acquire() as connection:
                 await self._migrate(connection)
-        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
-            raise ConfigurationError(f"database_url: {error}") from None
-        except (ValueError, asyncpg.ClientConfigurationError):  # whose text may repeat a part of the password
-            raise ConfigurationError(
-                "database_url: is not understood; a password's special characters are written as %40 for @ and the like"
-            ) from None
-        except asyncpg.InsufficientPrivilegeError as error:
-            raise ConfigurationError(f"database_url: its user may not make the schema {self.schema}: {error}") from None
-        except (asyncpg.PostgresError, *_LOST, OSError, TimeoutError) as error:
-            raise StoreUnavailable(f"PostgreSQL: {str(error) or type(error).__name__}") from error
 
     async def close(self) -> None:
         """Waits for what is under way. Closing twice is the same as once."""
@@ -188,6 +179,44 @@ class Database:
                 await connection.execute(";\n".join(sql for step in STEPS[taken:] for sql in step))
                 sql = "INSERT INTO meta VALUES ('version', $1) ON CONFLICT (name) DO UPDATE SET value = $1"
                 await connection.execute(sql, str(len(STEPS)))
+
+
+async def looked_at(url: str, schema: str) -> str:
+    """What the server says to somebody who only reads: its version, and whether the tables are there. Makes nothing.
+
+    Raises `ConfigurationError`, `StoreUnavailable` as `Database.open` does.
+    """
+    with _connecting(schema):
+        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS_MAX)
+        try:
+            server = await connection.fetchval("SHOW server_version")
+            if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.meta"):
+                may = await connection.fetchval("SELECT has_database_privilege(current_database(), 'CREATE')")
+                if not may and not await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema):
+                    raise ConfigurationError(f"database_url: its user may not make the schema {schema}")
+                return f"PostgreSQL {server} answers; the first start makes the tables in schema {schema}"
+            taken = await connection.fetchval(f"SELECT value FROM {schema}.meta WHERE name = 'version'")
+        finally:
+            await connection.close()
+    if int(taken or 0) > len(STEPS):
+        raise ConfigurationError(f"the tables in schema {schema} are of version {taken}; this build knows {len(STEPS)}")
+    return f"PostgreSQL {server} answers; the tables in schema {schema} are of version {taken}"
+
+
+@contextmanager
+def _connecting(schema: str) -> Iterator[None]:
+    try:
+        yield
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+        raise ConfigurationError(f"database_url: {error}") from None
+    except (ValueError, asyncpg.ClientConfigurationError):  # whose text may repeat a part of the password
+        raise ConfigurationError(
+            "database_url: is not understood; a password's special characters are written as %40 for @ and the like"
+        ) from None
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise ConfigurationError(f"database_url: its user may not make the schema {schema}: {error}") from None
+    except (asyncpg.PostgresError, *_LOST, OSError, TimeoutError) as error:
+        raise StoreUnavailable(f"PostgreSQL: {str(error) or type(error).__name__}") from error
 
 
 async def pause(attempt: int, error: Interrupted) -> None:
