@@ -1,4 +1,4 @@
-"""`aos faults`: the four ways to break things, and one report of what became of it.
+"""`aos faults`: the five ways to break things, and one report of what became of it.
 
 Called by `commands.checks`; the simulator breaks a world in virtual time, the killer ends real processes.
 """
@@ -9,7 +9,15 @@ from AgentOperatingSystem.proof.report import Report
 
 
 def break_things(
-    seeds: int, kills: int, refunds: int, first_seed: int, *, jobs: int = 0, plain: bool = False, storage: str = ""
+    seeds: int,
+    kills: int,
+    refunds: int,
+    first_seed: int,
+    *,
+    jobs: int = 0,
+    stack: int = 0,
+    plain: bool = False,
+    storage: str = "",
 ) -> Report:
     """Runs all, or those that are asked for (a number above 0). `storage` is the connection string of an account that
     keeps state in place of files, where processes are killed.
@@ -31,6 +39,10 @@ def break_things(
         from AgentOperatingSystem.proof.gpu.kills import run_jobs
 
         reports.append(run_jobs(jobs, seed=first_seed))
+    if stack:
+        from AgentOperatingSystem.proof.stack.run import run_stack
+
+        reports.append(run_stack(stack, storage, seed=first_seed))
     return reports[0] if len(reports) == 1 else together(reports)
 
 

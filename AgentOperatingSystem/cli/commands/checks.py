@@ -145,6 +145,12 @@ def faults(
     jobs: Annotated[
         int, typer.Option("--jobs", min=0, help="Real kills of a host that waits for GPU jobs, each submitted once.")
     ] = 0,
+    stack: Annotated[
+        int,
+        typer.Option(
+            "--stack", min=0, help="Real kills of a whole deployment: Functions hosts, a worker, the broker, Azurite."
+        ),
+    ] = 0,
     plain: Annotated[
         bool, typer.Option("--plain", help="With --refunds: the same kills on AutoGen alone, for comparison.")
     ] = False,
@@ -158,18 +164,18 @@ def faults(
 ) -> None:
     """Break things on purpose, and count what is lost, applied twice or left behind; exit code 1 where anything is.
 
-    With --kill, --refunds or --jobs alone, nothing is simulated. With --store azurite, state lies in tables and
+    With --kill, --refunds, --jobs or --stack alone, nothing is simulated. With --store azurite, state lies in tables and
     messages in a queue, on the storage account that is configured, or on an emulator that it starts; what is killed is
     the app.
     """
     from AgentOperatingSystem.cli.faults import break_things, is_broken
 
     if seeds is None:
-        seeds = 0 if kill or refunds or jobs else WORLDS
-    if not seeds and not kill and not refunds and not jobs:
-        raise InvalidInput("nothing to do: give --seeds, --kill, --refunds, --jobs, or none of them")
-    with _account(store) as storage:
-        report = break_things(seeds, kill, refunds, first, jobs=jobs, plain=plain, storage=storage)
+        seeds = 0 if kill or refunds or jobs or stack else WORLDS
+    if not seeds and not kill and not refunds and not jobs and not stack:
+        raise InvalidInput("nothing to do: give --seeds, --kill, --refunds, --jobs, --stack, or none of them")
+    with _account("azurite" if stack else store) as storage:
+        report = break_things(seeds, kill, refunds, first, jobs=jobs, stack=stack, plain=plain, storage=storage)
     compared = report.get("plain_autogen")
     figures = {name: value for name, value in report.items() if name not in ("by_kind", "failures", "plain_autogen")}
     out.show(

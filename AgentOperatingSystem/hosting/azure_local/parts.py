@@ -24,15 +24,24 @@ class Part:
 
     @classmethod
     async def start(
-        cls, name: str, command: Sequence[str], environment: Mapping[str, str], keeps: Sequence[int] = ()
+        cls,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        keeps: Sequence[int] = (),
+        errors: int | None = None,
     ) -> "Part":
-        """Starts it; it holds the file descriptors in `keeps` too. Raises `ConfigurationError`."""
+        """Starts it; it holds the file descriptors in `keeps` too, and `errors` takes its standard error.
+
+        Raises `ConfigurationError`.
+        """
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 env=dict(environment),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
                 start_new_session=True,
                 pass_fds=tuple(keeps),
             )
@@ -44,6 +53,16 @@ class Part:
     def pid(self) -> int:
         """The process."""
         return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """How it ended: its exit status, or the signal's number below zero; None while it runs."""
+        return self._process.returncode
+
+    def kill(self) -> None:
+        """SIGKILL, now."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     async def until(self, hears: Callable[[str], bool], seconds: float) -> None:
         """Reads its lines until `hears` says that it is ready. Raises `ConfigurationError`: it ends, or is silent."""
