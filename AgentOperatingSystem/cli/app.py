@@ -42,6 +42,12 @@ def _tree(name: str, help_text: str, **settings: Any) -> typer.Typer:
 app = _tree("aos", "The Agent Operating System: perpetual agents that an event wakes, exactly once.")
 schedule = _tree("schedule", "Events that come at their time.", add_completion=False)
 quarantine = _tree("quarantine", "Events that are out of the way until a person decides.", add_completion=False)
+cost = _tree(
+    "cost",
+    "Show what models and tools were used and what they cost, the dearest first.\n\n"
+    "Days are in UTC. A call whose cost nobody knows counts as unknown, never as nothing.",
+    add_completion=False,
+)
 budget = _tree("budget", "Limits on what agents may use.", add_completion=False)
 effects = _tree("effects", "Calls of unknown outcome, until a person decides.", add_completion=False)
 approvals = _tree("approvals", "What agents ask people, and the answers.", add_completion=False)
@@ -57,6 +63,7 @@ for group, section in (
     (schedule, EVENTS),
     (quarantine, EVENTS),
     (effects, EVENTS),
+    (cost, CARE),
     (budget, CARE),
     (approvals, EVENTS),
     (alerts, CARE),

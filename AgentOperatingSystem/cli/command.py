@@ -67,6 +67,27 @@ def command(app: typer.Typer, name: str, section: str | None = None) -> Callable
     return register
 
 
+def group_command(group: typer.Typer) -> Callable[[Function], Function]:
+    """Registers a function as what a group of commands does where none of them is named."""
+
+    def register(function: Function) -> Function:
+        bound = _bound(function)
+
+        @functools.wraps(bound)
+        def called(context: typer.Context, **given: Any) -> None:
+            if context.invoked_subcommand is None:
+                bound(**given)
+
+        first = Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        others = inspect.signature(bound).parameters.values()
+        called.__signature__ = inspect.Signature([first, *others])  # type: ignore[attr-defined]  # read by inspect
+        called.__annotations__ = {"context": typer.Context, **bound.__annotations__}
+        group.callback()(called)
+        return function
+
+    return register
+
+
 def _bound(function: Callable[..., None]) -> Callable[..., None]:
     """The function with its shared options in its signature, and what they bring in its arguments."""
     parameters = inspect.signature(function, eval_str=True).parameters.values()

@@ -1,4 +1,6 @@
-"""What Azure asks for, from a dated file, and what counted operations come to. Read by the benchmark."""
+"""What Azure asks for, from a dated file, and what counted operations come to. Read by the benchmark and by `aos cost
+estimate`.
+"""
 
 from collections.abc import Mapping
 from functools import cache
@@ -19,6 +21,16 @@ _METERS: Final = {
 """Which meter a counted operation runs on. A transaction is one request, however many entities it holds."""
 
 
+class AlwaysOn(msgspec.Struct, frozen=True, kw_only=True):
+    """What is paid by the month whether anything happens or not, to be held beside the rest."""
+
+    name: str
+    what: str
+    low: float
+    high: float
+    source: str
+
+
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
     """The file's content; amounts in its currency."""
 
@@ -32,6 +44,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     per_gigabyte_month: dict[str, float]
     per_month: dict[str, float]
     free_per_month: dict[str, float]
+    always_on: tuple[AlwaysOn, ...]
 
 
 @cache

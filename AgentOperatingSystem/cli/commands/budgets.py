@@ -1,18 +1,19 @@
-"""`aos cost` and `aos budget show|raise`: what was used, how far limits are used, and more of them."""
+"""`aos cost`, `aos cost estimate`, `aos budget show|raise`: what was used, how far limits are, and more of them."""
 
 from typing import Annotated, Any
 
 import typer
 
-from AgentOperatingSystem.cli.app import CARE, app, budget
+from AgentOperatingSystem.cli.app import budget
+from AgentOperatingSystem.cli.app import cost as cost_group
 from AgentOperatingSystem.cli.arguments import Agent
-from AgentOperatingSystem.cli.command import command
+from AgentOperatingSystem.cli.command import command, group_command
 from AgentOperatingSystem.cli.output import Output, Table
 from AgentOperatingSystem.cli.system import System, agent_place, place
 from AgentOperatingSystem.errors import InvalidInput
 
 
-@command(app, "cost", CARE)
+@group_command(cost_group)
 def cost(
     system: System,
     out: Output,
@@ -39,6 +40,32 @@ def cost(
     )
     headings = (by.upper(), "CALLS", "TOKENS IN", "TOKENS OUT", "TOOLS", "COST")
     out.show(found, Table(headings, rows, f"nothing was used from {found['since']} to {found['until']}"))
+
+
+@command(cost_group, "estimate")
+def estimate(
+    out: Output,
+    events: Annotated[int, typer.Option("--events", min=0, metavar="N", help="How many in a month.")],
+    agents: Annotated[int, typer.Option("--agents", min=0, metavar="N", help="How many there are.")],
+    steps: Annotated[
+        float, typer.Option("--steps", min=0, metavar="K", help="Calls of models and tools in each event.")
+    ] = 0.0,
+    step_seconds: Annotated[
+        float, typer.Option("--step-seconds", min=0, metavar="S", help="How long each of them takes.")
+    ] = 1.0,
+    together: Annotated[
+        int, typer.Option("--together", min=1, metavar="N", help="Events that share an instance, where many come.")
+    ] = 16,
+) -> None:
+    """Say what a month on Azure costs by list prices: Functions Flex, Service Bus and tables.
+
+    Counted operations times dated prices of one region; nothing is asked of any system. Models are not counted.
+    """
+    from AgentOperatingSystem.proof.cost import Load, document
+
+    load = Load(events=events, agents=agents, steps=steps, step_seconds=step_seconds, together=together)
+    found = document(load)
+    out.show(found, Table(("A MONTH OF", "", "ALONE", "TOGETHER"), _estimated(found)), *_beside(found))
 
 
 @command(budget, "show")
@@ -83,6 +110,38 @@ def raise_(
     body = {"scope": scope, "of": of, "period": period, "by": more} | {k: v for k, v in named.items() if v is not None}
     done = system.post(place("/budgets/raise"), body).document
     out.show(done, f"raised; {done['went_on']} waiting events go on")
+
+
+def _estimated(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    """What is billed, where each event wakes an instance for itself, and where many are awake together."""
+    alone, together = (found["estimates"][name] for name in ("alone", "together"))
+    rows = [
+        (
+            one["what"],
+            f"{one['count']:,.{0 if one['count'] >= 100 else 2}f} {one['unit']}",
+            _dollars(one["cost"]),
+            _dollars(two["cost"]),
+        )
+        for one, two in zip(alone["lines"], together["lines"], strict=True)
+    ]
+    sums = (("in all", "total"), ("per million events, without free grants and base charge", "per_million_events"))
+    return rows + [(name, "", _dollars(alone[key]), _dollars(together[key])) for name, key in sums]
+
+
+def _beside(found: dict[str, Any]) -> list[str]:
+    prices = found["prices"]
+    others = [f"  {each['what']}: {_dollars(each['low'])} to {_dollars(each['high'])}" for each in found["beside"]]
+    return [
+        "",
+        "beside it, a month:",
+        *others,
+        f"not counted: {'; '.join(found['not_counted'])}",
+        f"list prices in {prices['currency']} of {prices['as_of']}, {prices['region']}; free grants are taken off",
+    ]
+
+
+def _dollars(amount: float | None) -> str:
+    return "unknown" if amount is None else f"{amount:,.2f}"
 
 
 def _money(line: dict[str, Any]) -> str:
