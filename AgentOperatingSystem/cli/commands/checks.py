@@ -164,9 +164,9 @@ def faults(
 ) -> None:
     """Break things on purpose, and count what is lost, applied twice or left behind; exit code 1 where anything is.
 
-    With --kill, --refunds, --jobs or --stack alone, nothing is simulated. With --store azurite, state lies in tables and
-    messages in a queue, on the storage account that is configured, or on an emulator that it starts; what is killed is
-    the app.
+    With --kill, --refunds, --jobs or --stack alone, nothing is simulated. With --store azurite, state lies in tables
+    and messages in a queue, on the storage account that is configured, or on an emulator that it starts; what is killed
+    is the app.
     """
     from AgentOperatingSystem.cli.faults import break_things, is_broken
 

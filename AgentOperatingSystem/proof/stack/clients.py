@@ -18,7 +18,7 @@ from AgentOperatingSystem.messaging.servicebus.records import Places
 from AgentOperatingSystem.messaging.servicebus_manager import ServiceBusManager
 from AgentOperatingSystem.proof.stack.hosts import Host
 
-ANSWER_SECONDS = 4.0
+ANSWER_SECONDS = 3.0
 AGAIN_SECONDS = 0.2
 SLOW_SECONDS = 0.6
 SOURCE = "/client"
@@ -47,7 +47,7 @@ class Client:
             self.sent[tally] += 1
             while not await self._is_accepted(event):  # noqa: ASYNC110  # nobody tells when it will be
                 await asyncio.sleep(AGAIN_SECONDS)
-            await asyncio.sleep(self._chance.uniform(0.0, 0.4))
+            await asyncio.sleep(self._chance.uniform(0.0, 0.2))
 
     def event(self, tally: int, number: int) -> Event:
         """The same at every try: every seventh takes its time."""

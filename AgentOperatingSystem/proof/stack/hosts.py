@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from AgentOperatingSystem.config.process import environment_with
-from AgentOperatingSystem.errors import AOSError, ConfigurationError
+from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.hosting.azure_local.parts import Part
 from AgentOperatingSystem.hosting.azure_local.stack import AOS
+from AgentOperatingSystem.proof.kill.run import HostsDoNotLive
 from AgentOperatingSystem.proof.stack.agents import POINTS
 
 FUNCTIONS, WORKER = "functions", "worker"
@@ -28,12 +29,6 @@ APP = """from AgentOperatingSystem.proof.stack.agents import AGENTS, set_trap
 agents = AGENTS
 set_trap({point!r}, {countdown})
 """
-
-
-class HostDoesNotLive(AOSError):
-    """A host ends by itself as soon as it is born: there is nothing to attack."""
-
-    code = "hosts-do-not-live"
 
 
 class Host:
@@ -52,7 +47,7 @@ class Host:
         self._cause = ""
 
     async def live(self, kills: Counter[str], chance: random.Random, is_over: Callable[[], bool]) -> None:
-        """One life after the other; each that ends by force is counted. Raises `HostDoesNotLive`."""
+        """One life after the other; each that ends by force is counted. Raises `HostsDoNotLive`."""
         stillborn = 0
         while not is_over():
             point = min(POINTS, key=lambda name: kills[name]) if chance.random() < 0.5 else ""
@@ -63,7 +58,7 @@ class Host:
             except ConfigurationError as error:  # it died before it was ready
                 stillborn += not self._cause
                 if stillborn > STILLBORN_MAX:
-                    raise HostDoesNotLive(f"{self.name}: {error}; see {self._folder}/{self.name}.log") from None
+                    raise HostsDoNotLive(f"{self.name}: {error}; see {self._folder}/{self.name}.log") from None
             if self._part is not None and self._part.status == -signal.SIGKILL:
                 kills[self._cause or point or "at random"] += 1
             self.url, self._cause = "", ""

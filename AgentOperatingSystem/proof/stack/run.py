@@ -22,7 +22,7 @@ from AgentOperatingSystem.proof.stack.clients import Client
 from AgentOperatingSystem.proof.stack.hosts import FUNCTIONS, WORKER, Broker, Host
 from AgentOperatingSystem.proof.stack.proxy import Proxy
 
-TALLIES = 4
+TALLIES = 6
 SETTLED_SECONDS_MAX = 120.0
 AGAIN = 12
 """How many old events of each tally are sent again when the window is over."""
