@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from AgentOperatingSystem.agents.asking import REPLY, Owed, chain, owed_by
+from AgentOperatingSystem.agents.changes import Changes
 from AgentOperatingSystem.agents.conversation import MAIN, TOKENS_MAX, Conversation
 from AgentOperatingSystem.agents.step_calls import StepCalls, Steps
 from AgentOperatingSystem.agents.timers import REQUEST, Timer, new_request, new_schedule, time_limit
@@ -81,10 +82,13 @@ class Collected:
     """What one handling collected; nothing of it has left."""
 
     events: list[Event] = field(default_factory=list)
-    rows: dict[tuple[str, str], Row] = field(default_factory=dict)
-    timers: dict[str, Timer | None] = field(default_factory=dict)
+    rows: Changes[tuple[str, str], Row] = field(default_factory=Changes)
+    timers: Changes[str, Timer | None] = field(default_factory=Changes)
     deferred: Owed | None = None
     """What the handler owes instead of answering with its result."""
+
+    def __post_init__(self) -> None:
+        self.rows.beside, self.timers.beside = self.timers, self.rows
 
 
 class Context(StepCalls):

@@ -20,8 +20,10 @@ from AgentOperatingSystem.storage.records import STATE, Change, EventRow, Row
 
 ROWS_MAX = 90
 """Rows per append; a store's transaction holds 100."""
-CHANGED_MAX = 70
-"""Rows of one turn after which the next event begins another commit."""
+COMMIT_MAX = 95
+"""Rows per commit, beside the head."""
+USUAL_MAX = 25
+"""Rows for which there is room before an event is handled."""
 LINGER_SECONDS = 0.005
 """How long a row that may be written behind waits for company; short beside any answer of a model."""
 
@@ -75,16 +77,20 @@ class Commits:
             self.work.claim(case)
             await self._commit_so_far()
 
-    async def make_room(self) -> None:
-        """Commits what the turn did so far, which is told and sent now, where much more would not fit one transaction
-        of a store. Raises as `commit` does.
+    async def make_room(self, rows: int = USUAL_MAX) -> None:
+        """Commits what the turn did so far, which is told and sent now, where so many more rows would not fit one
+        transaction of a store. Raises as `commit` does.
         """
-        work = self.work
-        if len(work.inserts) + len(work.updates) + len(work.rows) < CHANGED_MAX:
+        if self._changed + rows <= COMMIT_MAX or not self._changed:
             return
         async with self._lock:
             await self.pay()
             await self._commit_so_far()
+
+    @property
+    def _changed(self) -> int:
+        """How many rows the turn has changed since its last commit."""
+        return len(self.work.inserts) + len(self.work.updates) + len(self.work.rows)
 
     async def _commit_so_far(self) -> None:
         relayed, outputs = await self._commit(), self.work.outputs()
@@ -149,7 +155,7 @@ class Commits:
     async def _commit(self, receipts: tuple[str, ...] = ()) -> bool:
         """What is not written yet rides along."""
         self.check()
-        while len(self._pending) > ROWS_MAX // 2:
+        while self._pending and self._changed + len(self._pending) > COMMIT_MAX:
             await self._append_some()
         self.work.rows.update(self._pending)
         self._pending.clear()

@@ -13,13 +13,13 @@ import msgspec
 
 from AgentOperatingSystem.agents.context import Context, Memory
 from AgentOperatingSystem.agents.timers import REQUEST, TIMER, Timer
-from AgentOperatingSystem.errors import AOSError, HandlerError, TurnTimedOut
+from AgentOperatingSystem.errors import AOSError, Conflict, Duplicate, HandlerError, StoreUnavailable, TurnTimedOut
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.mcp.context_server import UnderWay
 from AgentOperatingSystem.observability import actions, metrics, spans
 from AgentOperatingSystem.orchestration.awake import INTERRUPTED, Awake, Running, Watch
 from AgentOperatingSystem.orchestration.cases import Case, reply_to
-from AgentOperatingSystem.orchestration.commits import Commits
+from AgentOperatingSystem.orchestration.commits import USUAL_MAX, Commits
 from AgentOperatingSystem.orchestration.decisions import BackOff, End, Park, after_failure
 from AgentOperatingSystem.orchestration.history import OFF, Keeper
 from AgentOperatingSystem.orchestration.intake import read_timer
@@ -30,6 +30,8 @@ from AgentOperatingSystem.orchestration.waits import answers_a_wait, hand_over
 from AgentOperatingSystem.orchestration.work import GOES_FIRST, Work
 from AgentOperatingSystem.storage.records import Row, Status
 
+OF_ITS_OWN = 5
+"""Rows that an event changes at most beside those that its handler asks for."""
 _log = logging.getLogger(__name__)
 _decode = msgspec.json.decode
 _replace = msgspec.structs.replace
@@ -117,6 +119,7 @@ class Handling:
         work, begun = commits.work, self._parts.clock.now()
         try:
             context, result = await self._run(awake, commits, case)
+            await self._make_room(commits, context)
             await self._take_over(awake, work, case, context, result)
             self._count(work, case, "success", begun)
         except Interrupted:
@@ -130,6 +133,15 @@ class Handling:
             awake.rewind(awake.current)
             self._failed(awake, work, case, error)
             self._count(work, case, "error", begun)
+
+    async def _make_room(self, commits: Commits, context: Context) -> None:
+        """Where an event changes much, what the turn did before it is committed without it. Raises `Fenced`."""
+        rows = len(context.collected.rows) + len(context.collected.timers)
+        if rows > USUAL_MAX - OF_ITS_OWN:
+            try:
+                await commits.make_room(rows + OF_ITS_OWN)
+            except (Conflict, Duplicate, StoreUnavailable) as error:
+                raise Fenced(error) from error
 
     def _count(self, work: Work, case: Case, status: str, begun: float) -> None:
         actions.acted(str(work.head.agent), case.event.type, status, self._parts.clock.now() - begun)

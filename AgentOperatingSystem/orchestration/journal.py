@@ -31,6 +31,7 @@ from AgentOperatingSystem.orchestration.ledger import (
     acts,
     after_intent,
     endless,
+    is_crowded,
     is_effect,
     is_repeatable,
     needs_intent,
@@ -122,16 +123,15 @@ class Journal:
     async def wait(
         self, call: Call, expires: float, ask: Callable[[str], list[Event]], why: str = "waits for an answer"
     ) -> Done:
-        """The recorded answer to this very question; else the handling ends here, and goes on when the answer is there
-        or at `expires`. `ask` makes the events that ask, once, given the correlation id of the answer.
-        """
+        """See `agents.steps.Journal`; `why` is what the event's row says while it waits."""
         step, found, done = await self._come_to(call)
         if done is not None:
             return done
-        if found is None:
+        if found is None and not is_crowded(self.waits, self._recorded):  # else it is asked when another is answered
             found = _replace(step, status=StepStatus.WAITING, deadline=expires)
             self.asked += ask(f"{WAIT}{self._case.key}/{found.name}")
-        self.waits[found.name] = found
+        if found is not None:
+            self.waits[found.name] = found
         await self._siblings.end()
         await asyncio.sleep(0)  # whoever asks at the same time is waited for too
         await self.halt(Waits(why))

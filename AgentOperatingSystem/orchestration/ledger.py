@@ -4,7 +4,7 @@ The journal asks before each step. A call that must not happen twice leaves an i
 without a result is in doubt until its verify hook, its late result or a person says what became of it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from AgentOperatingSystem.agents.steps import Call, Done, Step, StepKind, StepStatus
@@ -13,6 +13,8 @@ from AgentOperatingSystem.orchestration.decisions import Rules
 from AgentOperatingSystem.storage.records import Status
 from AgentOperatingSystem.tools.records import HAPPENS_ONCE, Effect
 
+WAITS_MAX: Final = 40
+"""How many answers an event waits for at a time; each is a row and a timer of its commit."""
 _DOES = (StepKind.TOOL, StepKind.FUNCTION)
 
 
@@ -84,6 +86,12 @@ def is_repeatable(step: Step) -> bool:
     before the next effect, wait or commit; if the host dies first, the step is made again.
     """
     return step.status is StepStatus.DONE and step.kind is not StepKind.FUNCTION and step.effect is Effect.PURE
+
+
+def is_crowded(waits: Mapping[str, Step], recorded: Mapping[str, Step]) -> bool:
+    """Whether an event waits for as many answers as one commit can hold."""
+    before = {name for name, step in recorded.items() if step.status is StepStatus.WAITING}
+    return bool(waits) and len(before | waits.keys()) >= WAITS_MAX
 
 
 def why_not(call: Call, unasked: Collection[str], *, promised: bool) -> str:
