@@ -11,7 +11,7 @@ from typing import Any
 
 from AgentOperatingSystem.agents import foreign
 from AgentOperatingSystem.agents.base_agent import BaseAgent, current_context
-from AgentOperatingSystem.agents.minds import bridge, task_of
+from AgentOperatingSystem.agents.minds import BRIDGE, bridge, task_of
 from AgentOperatingSystem.agents.rosters import is_said
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
@@ -34,6 +34,7 @@ class AutoGenAgent(BaseAgent):
     """
 
     converses = True
+    preloads = (BRIDGE,)
 
     def __init__(
         self,

@@ -81,6 +81,8 @@ class BaseAgent:
     """
     declared_actions: ClassVar[Mapping[str, DeclaredAction]] = {}
     """What `@Action` declares, by name; an `Agent` collects it."""
+    preloads: ClassVar[tuple[str, ...]] = ()
+    """Modules that its first event would load; a host loads them when it starts, while others are served."""
     turn_timeout_seconds: ClassVar[float | None] = None
     """How long one event may take; the system's `turn_timeout_seconds` where it is None."""
 

@@ -97,10 +97,14 @@ def answer_of(
     )
 
 
+BRIDGE = "AgentOperatingSystem.agents.autogen"
+"""What an agent that thinks loads (`BaseAgent.preloads`)."""
+
+
 def bridge() -> ModuleType:
     """`autogen.py`, loaded at the first use. Raises `ConfigurationError` where AutoGen is not installed."""
     try:
-        return importlib.import_module("AgentOperatingSystem.agents.autogen")
+        return importlib.import_module(BRIDGE)
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("autogen"):
             raise

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypedDict
 from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.agents.conversation import TOKENS_MAX, Conversation, fitting
-from AgentOperatingSystem.agents.minds import Answer, Guard, MindSpec, bridge, name_of, task_of
+from AgentOperatingSystem.agents.minds import BRIDGE, Answer, Guard, MindSpec, bridge, name_of, task_of
 from AgentOperatingSystem.agents.naming import autogen_name, checked_name
 from AgentOperatingSystem.agents.progress import answered
 from AgentOperatingSystem.agents.questions import state_of
@@ -59,6 +59,7 @@ class PerpetualAgent(BaseAgent):
 
     description: ClassVar[str] = "An agent that answers with a model and its tools."
     converses = True
+    preloads = (BRIDGE,)
     tool_rounds_max: ClassVar[int] = 8
     """How often in one event it may look at its tools' results and call again."""
     conversation_tokens_max: ClassVar[int] = TOKENS_MAX

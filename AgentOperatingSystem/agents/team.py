@@ -14,7 +14,7 @@ import msgspec
 from AgentOperatingSystem.agents.base_agent import BaseAgent
 from AgentOperatingSystem.agents.context import Context
 from AgentOperatingSystem.agents.conversation import MAIN
-from AgentOperatingSystem.agents.minds import Answer, TeamKind, TeamSpec, bridge, name_of, task_of
+from AgentOperatingSystem.agents.minds import BRIDGE, Answer, TeamKind, TeamSpec, bridge, name_of, task_of
 from AgentOperatingSystem.agents.naming import autogen_name, checked_name
 from AgentOperatingSystem.agents.perpetual_agent import SYSTEM_MESSAGE, PerpetualAgent
 from AgentOperatingSystem.agents.roles import Role, check_roles, selection, speaking
@@ -88,6 +88,7 @@ class AgentTeam(BaseAgent):
 
     state_type = TeamState
     converses = True
+    preloads = (BRIDGE,)
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from typing import Any
 from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
 from AgentOperatingSystem.config import AOSConfig, load_app
 from AgentOperatingSystem.errors import ConfigurationError
-from AgentOperatingSystem.hosting import garbage
+from AgentOperatingSystem.hosting import garbage, preloading
 from AgentOperatingSystem.hosting.addresses import announced
 from AgentOperatingSystem.hosting.reload import (
     Stamps,
@@ -112,15 +112,17 @@ class Host:
             server = Server(doors, on_start=greet, on_signal=self._stopping.set)
             watchdog = Watchdog(aos.kernel.watch, limit_seconds(aos))
             watchdog.start()
+            loading = preloading.begin(aos.registry.types())
             drain = asyncio.create_task(self._drain_when_told(aos, doors, server), name="aos-drain")
             change = asyncio.create_task(self._stop_when_changed(folder, before, aos), name="aos-reload")
             try:
                 with announced(Path(self._config.data_dir), url):
                     await server.serve(sockets=[listener])
             finally:
-                change.cancel()
-                drain.cancel()
-                await asyncio.gather(change, drain, return_exceptions=True)
+                background = (change, drain, loading)
+                for each in background:
+                    each.cancel()
+                await asyncio.gather(*background, return_exceptions=True)
                 watchdog.stop()
         return change.done() and not change.cancelled()
 

@@ -18,7 +18,7 @@ from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
 from AgentOperatingSystem.config import AOSConfig, load_app
 from AgentOperatingSystem.config.carriers import bus_of, store_of
 from AgentOperatingSystem.errors import ConfigurationError
-from AgentOperatingSystem.hosting import garbage
+from AgentOperatingSystem.hosting import garbage, preloading
 from AgentOperatingSystem.hosting.watchdog import Watchdog
 from AgentOperatingSystem.observability import logs
 
@@ -60,12 +60,14 @@ class Worker:
             garbage.calm()
             watchdog = Watchdog(aos.kernel.watch, limit_seconds(aos))
             watchdog.start()
+            loading = preloading.begin(aos.registry.types())
             self._say(f"agents: {', '.join(names)}; state: {store_of(self._config)}; broker: {bus_of(self._config)}")
             try:
                 await self._stopping.wait()
                 self._say("draining: turns under way come to their end (once more to quit at once)")
                 late = await aos.drain()
             finally:
+                loading.cancel()
                 watchdog.stop()
             if late:
                 _log.warning("%d turns were broken off; their events are handled again", late)

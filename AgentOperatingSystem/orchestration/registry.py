@@ -34,6 +34,8 @@ class AgentType:
     actions: Mapping[str, DeclaredAction]
     """What the doors may have done by name."""
     budget: Budget | None = None
+    preloads: tuple[str, ...] = ()
+    """Modules that its first event would load."""
 
 
 class Registry:
@@ -111,6 +113,7 @@ class Registry:
             doc=(kind.__doc__ or "").strip().partition("\n")[0],
             actions=_checked(kind.declared_actions),
             budget=kind.budget,
+            preloads=kind.preloads,
         )
 
 

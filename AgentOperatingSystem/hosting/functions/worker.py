@@ -13,6 +13,7 @@ from AgentOperatingSystem.agent_operating_system import AgentOperatingSystem
 from AgentOperatingSystem.config import AOSConfig, load_app
 from AgentOperatingSystem.config.carriers import bus_of
 from AgentOperatingSystem.errors import ConfigurationError
+from AgentOperatingSystem.hosting import preloading
 from AgentOperatingSystem.hosting.functions.bindings import PUSHING
 from AgentOperatingSystem.hosting.functions.running import Running
 from AgentOperatingSystem.hosting.functions.triggers import Door
@@ -32,6 +33,7 @@ class Worker:
     def __init__(self, door: Door) -> None:
         self._door = door
         self._booting: asyncio.Task[Running] | None = None
+        self._loading: asyncio.Task[None] | None = None
         self._sending: telemetry.Telemetry | None = None
         self._all.append(self)
 
@@ -42,6 +44,8 @@ class Worker:
         """
         for worker in cls._all:
             booting, worker._booting = worker._booting, None
+            if worker._loading is not None:
+                worker._loading.cancel()
             if booting is not None and not _has_failed(booting):
                 await (await booting).aos.close()
             if worker._sending is not None:
@@ -67,6 +71,7 @@ class Worker:
         try:
             await aos.register_app(app)
             aos.start()
+            self._loading = preloading.begin(aos.registry.types())
             return Running(aos, self._door(aos, token=token.text))
         except BaseException:
             await aos.close()

@@ -1,0 +1,32 @@
+"""What agents need at their first event is loaded when their host starts: AutoGen takes a process about half a second.
+
+A host begins it when it serves already (`local`, `worker`, `functions/worker`). The types say what they need
+(`BaseAgent.preloads`); a thread loads it, so that everybody else is served meanwhile.
+"""
+
+import asyncio
+import importlib
+import logging
+from collections.abc import Iterable
+
+from AgentOperatingSystem.orchestration.registry import AgentType
+
+_log = logging.getLogger(__name__)
+
+
+def needed_by(kinds: Iterable[AgentType]) -> list[str]:
+    """The modules that registered types ask for, each once."""
+    return list(dict.fromkeys(name for kind in kinds for name in kind.preloads))
+
+
+def begin(kinds: Iterable[AgentType]) -> asyncio.Task[None]:
+    """Begins to load them. The task never raises: who needs what cannot be loaded says so at its first event."""
+    return asyncio.create_task(_load(needed_by(kinds)), name="aos-preload")
+
+
+async def _load(names: list[str]) -> None:
+    for name in names:
+        try:
+            await asyncio.to_thread(importlib.import_module, name)
+        except Exception as error:
+            _log.warning("%s, which an agent needs, cannot be loaded: %s", name, error)
