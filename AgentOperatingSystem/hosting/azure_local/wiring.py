@@ -3,6 +3,7 @@
 Called by `stack`. They are those of a deployment, by connection string in place of an identity.
 """
 
+import importlib.util
 import shlex
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from AgentOperatingSystem.hosting.azure_local.namespace import LOG
 
 FUNCTION_APP: Final = "function_app.py"
 FILE: Final = "azure-local.env"
+_PACKAGES: Final = ("aiohttp", "azure.functions", "azure.servicebus", "azure.data.tables", "azure.storage.blob")
 _ELSEWHERE: Final = ("storage_account_url", "servicebus_fully_qualified_namespace")
 
 
@@ -29,11 +31,21 @@ def check(config: AOSConfig, folder: Path) -> None:
     """Raises `ConfigurationError` where the configuration speaks of something that is not on this machine."""
     if config.app is None:
         raise ConfigurationError("which agents? name a file or a module: aos up --azure-local app.py, or set AOS_APP")
+    missing = [name for name in _PACKAGES if not _is_installed(name)]
+    if missing:
+        raise ConfigurationError(f"{missing[0]} is not installed: pip install 'agent-operating-system[azure]'")
     for name in _ELSEWHERE:
         if getattr(config, name) is not None:
             raise ConfigurationError(f"{name} is set ({config.origin(name)}); --azure-local runs on its own emulators")
     if not (folder / "host.json").is_file():
         raise ConfigurationError(f"{folder}: there is no host.json beside {FUNCTION_APP}")
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # nor is the package around it
+        return False
 
 
 def settings(config: AOSConfig, account: str, bus: str, token: str, data: Path) -> dict[str, str]:

@@ -69,7 +69,7 @@ class Client:
 
     async def get(self, path: str, **query: str) -> Any:
         """A document of the first host that answers; None where none does."""
-        for host in self._hosts:
+        for host in (each for each in self._hosts if each.url):
             try:
                 answer = await self._http.get(host.url + path, params=query)
             except (httpx2.HTTPError, httpx2.InvalidURL):

@@ -37,7 +37,8 @@ class Host:
     def __init__(self, name: str, kind: str, folder: Path, app_folder: Path, settings: dict[str, str]) -> None:
         self.name = name
         self.url = ""
-        """Empty while it is not up."""
+        """Empty while it has no doors."""
+        self.is_up = False
         self.is_frozen = False
         self._kind = kind
         self._folder = folder
@@ -61,13 +62,13 @@ class Host:
                     raise HostsDoNotLive(f"{self.name}: {error}; see {self._folder}/{self.name}.log") from None
             if self._part is not None and self._part.status == -signal.SIGKILL:
                 kills[self._cause or point or "at random"] += 1
-            self.url, self._cause = "", ""
+            self.url, self.is_up, self._cause = "", False, ""
             await self._bury()
         await self._be_born("", 1)
 
     def freeze(self) -> bool:
         """SIGSTOP; False where there is nobody to stop."""
-        if self._part is None or not self.url:
+        if self._part is None or not self.is_up:
             return False
         self.is_frozen = True
         os.kill(self._part.pid, signal.SIGSTOP)
@@ -95,20 +96,19 @@ class Host:
             self._part = await Part.start(
                 self.name, self._command(app), environment_with(settings), errors=log.fileno()
             )
-        heard: list[str] = []
 
         def hears(line: str) -> bool:
             _, _, said = line.partition("listening on ")
-            heard.extend(filter(None, [said.partition(",")[0]]))
-            return bool(heard)
+            self.url = said.partition(",")[0]
+            return bool(self.url) or (self._kind == WORKER and line.startswith("agents:"))
 
         await self._part.until(hears, READY_SECONDS)
-        self.url = heard[0]
+        self.is_up = True
 
     def _command(self, app: Path) -> list[str]:
         if self._kind == FUNCTIONS:
             return [sys.executable, *AOS, "functions", "up", "--folder", str(self._app_folder), "--port", "0"]
-        return [sys.executable, *AOS, "up", str(app), "--port", "0"]
+        return [sys.executable, *AOS, "worker", str(app)]
 
     async def _live_on(self, cause: str, chance: random.Random, is_over: Callable[[], bool]) -> None:
         """Until a trap strikes, or it is killed after a while."""

@@ -90,7 +90,7 @@ class Stack:
 
     async def _break_the_rest(self) -> None:
         """Cuts connections, stops hosts past their locks, and kills the broker, in turns, until enough was killed."""
-        while not any(host.url for host in self._hosts):  # noqa: ASYNC110  # they are processes
+        while not any(host.is_up for host in self._hosts):  # noqa: ASYNC110  # they are processes
             await asyncio.sleep(0.1)
         ways = (self._cut, self._freeze, self._kill_broker)
         turn = 0
