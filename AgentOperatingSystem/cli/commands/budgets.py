@@ -115,7 +115,7 @@ def raise_(
 def _estimated(found: dict[str, Any]) -> list[tuple[str, ...]]:
     """What is billed, where each event wakes an instance for itself, and where many are awake together."""
     alone, together = (found["estimates"][name] for name in ("alone", "together"))
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             one["what"],
             f"{one['count']:,.{0 if one['count'] >= 100 else 2}f} {one['unit']}",

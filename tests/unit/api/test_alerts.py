@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from AgentOperatingSystem import Action, Agent, AgentOperatingSystem
+from AgentOperatingSystem.observability import actions, metrics
 from tests.waiting import until
 
 RULES = {
@@ -23,6 +24,15 @@ def settings(tmp_path: Path) -> dict[str, object]:
     path = tmp_path / "alerts.json"
     path.write_bytes(msgspec.json.encode(RULES))
     return {"alerts_file": path}
+
+
+@pytest.fixture(autouse=True)
+def fresh_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Metrics are the process's, and bounded: the tests before this one may have filled them."""
+    monkeypatch.setattr(actions, "_named", set())
+    for shelf in (metrics.registry.counters, metrics.registry.gauges, metrics.registry.histograms):
+        monkeypatch.setattr(shelf, "families", {})
+        monkeypatch.setattr(shelf, "cache", {})
 
 
 class Librarian(Agent):
