@@ -111,6 +111,7 @@ async def test_what_the_process_uses_is_a_metric(client: httpx2.AsyncClient) -> 
 
 
 async def test_the_metrics_are_json_too(client: httpx2.AsyncClient) -> None:
+    await client.post("/api/v1/agents/counter/events", params={"wait": 10}, json={})
     answer = await client.get("/api/v1/system/metrics")
     found = {each["name"]: each for each in answer.json()["items"]}
     memory = found["process_resident_memory_bytes"]
