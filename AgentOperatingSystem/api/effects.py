@@ -12,6 +12,7 @@ from AgentOperatingSystem.api.callers import caller_of
 from AgentOperatingSystem.api.door import After, Door, Key, Limit, TheDoor
 from AgentOperatingSystem.api.openapi import documented
 from AgentOperatingSystem.api.views import Outcome, outcome_view, when
+from AgentOperatingSystem.observability.redaction import plain
 from AgentOperatingSystem.orchestration.effects import Effects
 from AgentOperatingSystem.storage.records import EventRow
 
@@ -66,7 +67,7 @@ def step_view(step: Step) -> StepView:
         what=step.what,
         status=step.status.value,
         effect=step.effect.value,
-        about=step.about,
+        about=plain(step.about),
         result=step.result,
         error=step.error,
         is_error=step.is_error,

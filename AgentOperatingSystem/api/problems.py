@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Send
 
 from AgentOperatingSystem.errors import AOSError, Unauthorized
+from AgentOperatingSystem.observability.redaction import redact
 
 PROBLEM_JSON = b"application/problem+json"
 _HTTP_CODES = {404: "not-found", 405: "method-not-allowed"}
@@ -70,7 +71,7 @@ def _problem(status: int, code: str, detail: str, docs_url: str, retry_after_sec
         title=code.replace("-", " ").capitalize(),
         status=status,
         code=code,
-        detail=detail or HTTPStatus(status).phrase,
+        detail=redact(detail) or HTTPStatus(status).phrase,
         retry_after_seconds=retry_after_seconds,
     )
 

@@ -11,6 +11,7 @@ from AgentOperatingSystem.api.door import Key, TheDoor
 from AgentOperatingSystem.api.events import DEFAULT_SOURCE
 from AgentOperatingSystem.api.openapi import documented
 from AgentOperatingSystem.api.views import when
+from AgentOperatingSystem.observability.redaction import plain
 from AgentOperatingSystem.orchestration.traces import Send, Spending, Traced, Tracer
 
 router = APIRouter(prefix="/api/v1/agents", tags=["time travel"])
@@ -131,7 +132,7 @@ def _step(step: Step) -> TracedStep:
         what=step.what,
         status=step.status.value,
         effect=step.effect.value,
-        about=step.about,
+        about=plain(step.about),
         number=step.number,
         began_at=when(step.began_at),
         seconds=_between(step.began_at, step.ended_at),

@@ -5,10 +5,13 @@ key. Sources: Microsoft Learn, "Configure Azure Storage connection strings", and
 Service Bus documentation; PostgreSQL documentation, "Connection URIs".
 """
 
+import re
 from collections.abc import Iterator
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
-_SECRET_PARTS = frozenset({"accountkey", "sharedaccesskey", "sharedaccesssignature"})
+_SECRET_PARTS = frozenset({"accountkey", "sharedaccesskey", "sharedaccesssignature", "instrumentationkey"})
+_SIGNATURE = re.compile(r"(?:^|[?&])sig=([^&]+)")
+_HEADER_LENGTH_MIN = 8
 _STORAGE_ENDPOINTS = frozenset({"blobendpoint", "tableendpoint", "queueendpoint", "fileendpoint"})
 
 
@@ -55,7 +58,21 @@ def secret_parts(text: str) -> Iterator[str]:
     if text.startswith(("postgresql://", "postgres://")):
         password = urlsplit(text).password
         yield from {password, unquote(password)} if password else ()
-    yield from (value for name, value in _pairs(text) if name in _SECRET_PARTS and value)
+    for name, value in _pairs(text):
+        if name in _SECRET_PARTS and value:
+            yield value
+        if name == "sharedaccesssignature":
+            yield from parse_qs(value).get("sig", ())
+            yield from _SIGNATURE.findall(value)
+    if ";" not in text and "://" not in text:
+        yield from _header_values(text)
+
+
+def _header_values(text: str) -> Iterator[str]:
+    """`name=value,name=value`, as OpenTelemetry's exporters take headers."""
+    for part in text.split(","):
+        value = unquote(part.partition("=")[2].strip())
+        yield from (each for each in (value, value.rpartition(" ")[2]) if len(each) >= _HEADER_LENGTH_MIN)
 
 
 def _parts(text: str) -> dict[str, str]:

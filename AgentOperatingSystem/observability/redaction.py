@@ -1,4 +1,5 @@
-"""Secrets stay out of the log: every registered value is replaced before a record is written.
+"""Secrets stay out of logs, spans, reasons and answers: every registered value is replaced before anything is written,
+and so is what stands where secrets stand.
 
 Whoever reads a secret registers it once (`AOSConfig.secret_values`, a token that was made at the first start);
 `Redaction` is the filter that `logs.configure` puts on its handler, and that a host with handlers of its own puts on
@@ -18,6 +19,23 @@ SECRET_LENGTH_MIN = 4  # a shorter value occurs in innocent words, and is no sec
 _DEPTH_MAX = 8
 # What every record has; whatever else one carries came in through `extra` or `logs.bound`.
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+
+_NAMES = (
+    r"[\w-]*(?:passw(?:or)?d|passphrase|secret|(?:api|access|account|private|subscription)[_-]?key|signature|"
+    r"(?<![a-z])token|[_-]token|authorization|connection[_-]?string|credential)"
+)
+_SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
+_PLACES = (
+    re.compile(rf"(?P<before>\b{_NAMES}=[\"']?)(?!\[redacted)[^\s\"'&;,)}}\]]{{4,}}", re.IGNORECASE),
+    re.compile(
+        rf"(?P<before>\b{_NAMES}(?P<quote>\\?[\"'])\s*:\s*(?:b?\\?[\"'])(?:Bearer )?)(?!\[redacted)[^\"'\\]+",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?P<before>[?&](?:sig|code)=)(?!\[redacted)[^\s\"'&;,)#]+"),
+    re.compile(r"(?P<before>://[^/\s:@\"']*:)(?!\[redacted)[^@\s/\"']+(?=@)"),
+    re.compile(r"(?P<before>\bBearer )(?!\[redacted)[\w.~+/=-]{8,}", re.IGNORECASE),
+)
+"""Where secrets stand that nobody has registered: those of an event, of an answer, of a library's own message."""
 
 _forms: set[str] = set()
 _pattern: re.Pattern[str] | None = None
@@ -39,8 +57,20 @@ def register_secrets(*secrets: str) -> None:
 
 
 def redact(text: str) -> str:
-    """The text with every registered secret replaced by `[redacted]`."""
-    return _pattern.sub(REPLACEMENT, text) if _pattern else text
+    """The text with every registered secret replaced by `[redacted]`, and whatever stands where secrets stand: behind
+    a name such as `password=` or `"api_key": `, in a URL's user part or signature, behind `Bearer`.
+    """
+    known = _pattern.sub(REPLACEMENT, text) if _pattern else text
+    if "=" not in known and ":" not in known and "earer " not in known:
+        return known
+    for pattern in _PLACES:
+        known = pattern.sub(rf"\g<before>{REPLACEMENT}", known)
+    return known
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what has this name is a secret: `password`, `api_key`, `AccountKey`, `sas_token` and the like."""
+    return _SECRET_NAME.fullmatch(name) is not None
 
 
 def redact_json(content: bytes) -> bytes:
@@ -82,7 +112,7 @@ class Redaction(logging.Filter):
         if record.exc_text and redact(record.exc_text) != record.exc_text:
             # Handlers that look at the exception itself would find the secret there.
             record.exc_text, record.exc_info = redact(record.exc_text), None
-        record.__dict__.update({name: plain(value) for name, value in extra_fields(record).items()})
+        record.__dict__.update({name: _under(name, value, 0) for name, value in extra_fields(record).items()})
         return True
 
 
@@ -91,10 +121,14 @@ def plain(value: object, depth: int = 0) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping) and depth < _DEPTH_MAX:
-        return {redact(str(key)): plain(inner, depth + 1) for key, inner in value.items()}
+        return {redact(str(key)): _under(str(key), inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset) and depth < _DEPTH_MAX:
         return [plain(inner, depth + 1) for inner in value]
     return redact(str(value))
+
+
+def _under(name: str, value: object, depth: int) -> object:
+    return REPLACEMENT if isinstance(value, str | bytes) and value and is_secret_name(name) else plain(value, depth)
 
 
 def _message(record: logging.LogRecord) -> str:

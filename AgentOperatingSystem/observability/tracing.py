@@ -7,11 +7,13 @@ envelope: the sender writes `traceparent()` into it, and the receiver handles th
 """
 
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from AgentOperatingSystem.observability.redaction import redact
 from AgentOperatingSystem.observability.traceparent import Trace, parse, write
 
 if TYPE_CHECKING:
@@ -74,7 +76,29 @@ def span(
     tracer = _tracer()
     if tracer is None:
         return NO_SPAN
-    return tracer.start_as_current_span(name, attributes=attributes, kind=_kind(kind))
+    return _around(tracer, name, attributes, kind)
+
+
+@contextmanager
+def _around(tracer: "Tracer", name: str, attributes: Mapping[str, Any] | None, kind: Kind) -> Iterator[Span]:
+    with tracer.start_as_current_span(
+        redact(name),
+        attributes=_told(attributes),
+        kind=_kind(kind),
+        record_exception=False,  # the SDK would tell what is to be redacted
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield span
+        except Exception as error:
+            fail(span, error)
+            raise
+
+
+def _told(attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if attributes is None:
+        return None
+    return {name: redact(value) if isinstance(value, str) else value for name, value in attributes.items()}
 
 
 def begin(name: str, attributes: Mapping[str, Any] | None = None, kind: Kind = "internal") -> Span:
@@ -82,18 +106,26 @@ def begin(name: str, attributes: Mapping[str, Any] | None = None, kind: Kind = "
     as a stream.
     """
     tracer = _tracer()
-    return NO_SPAN if tracer is None else tracer.start_span(name, attributes=attributes, kind=_kind(kind))
+    return (
+        NO_SPAN if tracer is None else tracer.start_span(redact(name), attributes=_told(attributes), kind=_kind(kind))
+    )
 
 
 def fail(span: Span, error: BaseException) -> None:
-    """Says on a span that has not ended why it failed."""
+    """Says on a span that has not ended why it failed, without secrets (OpenTelemetry, "Exceptions in spans")."""
     if span is NO_SPAN:
         return
     from opentelemetry.trace import Status, StatusCode
 
-    span.record_exception(error)
-    span.set_attribute("error.type", type(error).__name__)
-    span.set_status(Status(StatusCode.ERROR, str(error)))  # type: ignore[attr-defined]  # the API's own span has it
+    kind, said = type(error), redact(str(error))
+    told = {
+        "exception.type": f"{kind.__module__}.{kind.__qualname__}",
+        "exception.message": said,
+        "exception.stacktrace": redact("".join(traceback.format_exception(error))),
+    }
+    span.add_event("exception", told)
+    span.set_attribute("error.type", kind.__name__)
+    span.set_status(Status(StatusCode.ERROR, f"{kind.__name__}: {said}"))  # type: ignore[attr-defined]  # the API's own span has it
 
 
 def is_on() -> bool:

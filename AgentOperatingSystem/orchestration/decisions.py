@@ -17,6 +17,7 @@ from AgentOperatingSystem.errors import (
     Terminal,
     Unavailable,
 )
+from AgentOperatingSystem.observability.redaction import redact
 from AgentOperatingSystem.reliability.backoff import backoff_seconds
 from AgentOperatingSystem.storage.records import Control, Head, Status
 
@@ -124,13 +125,13 @@ def order_of(position: int, priority: int, strict: bool, rules: Rules) -> int:
 
 
 def describe(error: BaseException) -> str:
-    """An error as a reason that fits a row, whatever it says: its code or class, and its message."""
+    """An error as a reason that fits a row, whatever it says: its code or class, and its message without secrets."""
     name = error.code if isinstance(error, HandlerError) and type(error) is not HandlerError else type(error).__name__
     try:
         message = str(error)
     except Exception as unspeakable:
         message = f"(its message cannot be made: {type(unspeakable).__name__})"
-    return f"{name}: {message}"[:REASON_LENGTH_MAX].encode("utf-8", "backslashreplace").decode()
+    return redact(f"{name}: {message}")[:REASON_LENGTH_MAX].encode("utf-8", "backslashreplace").decode()
 
 
 def _wait(asked: float | None, attempt: int, rules: Rules, jitter: float) -> float:

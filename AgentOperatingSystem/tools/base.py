@@ -18,6 +18,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from AgentOperatingSystem.errors import AOSError, ConfigurationError, HandlerError, InvalidInput, RequestTimedOut
+from AgentOperatingSystem.observability.redaction import redact
 from AgentOperatingSystem.tools.cancels import named
 from AgentOperatingSystem.tools.docstrings import described
 from AgentOperatingSystem.tools.records import Effect, Job, Submitted, ToolRecord, ToolResult
@@ -189,7 +190,7 @@ def _object(name: str, arguments: Mapping[str, Any] | str) -> Mapping[str, Any]:
 
 
 def _error(message: str) -> ToolResult:
-    return ToolResult(content=message[:ERROR_LENGTH_MAX], is_error=True)
+    return ToolResult(content=redact(message)[:ERROR_LENGTH_MAX], is_error=True)
 
 
 def _checked_name(name: str) -> str:
