@@ -51,7 +51,7 @@ class StoreSettings(BaseSettings):
     )
     servicebus_log_subscription: kinds.EntityName | None = Field(
         None,
-        description="A subscription of that topic that nobody receives from: `/publications` reads it; none shows none.",
+        description="A subscription of it that nobody receives from: `/publications` reads it; none shows nothing.",
     )
     database_url: kinds.DatabaseUrl | None = Field(
         None,
