@@ -10,7 +10,7 @@ safety is the commit's fence.
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -82,6 +82,8 @@ class ServiceBusBus:
         self._outbound = {name: self._way_out(name) for name in (self.places.queue, self.places.topic)}
         self._following = Following(connection, self.places, blobs)
         self._sent = Sent(window_seconds)
+        self._leaving: Counter[str] = Counter()
+        """Messages that the broker has not confirmed yet."""
         self._waiting = 0
         self._sessions = Sessions(connection, self.places.queue, sessions_max, idle_seconds, self._serve)
         self._around = Surroundings(
@@ -113,12 +115,17 @@ class ServiceBusBus:
         mail = [mail_of(each, now, arm_seconds=self._arm_seconds) for each in messages if each.agent is not None]
         news = [publication_of(each, now) for each in messages if each.kind is Kind.PUBLICATION]
         self._sent.add(messages, now)
+        names = [each.id for each in messages]
+        self._leaving.update(names)
         try:
             await self._leave(self.places.queue, mail)
             await self._leave(self.places.topic, news)
         except BaseException:
-            self._sent.remove([each.id for each in messages])
+            self._sent.remove(names)
             raise
+        finally:
+            self._leaving.subtract(names)
+            self._leaving += Counter()  # which drops those at zero
         self._waiting += sum(each.kind is Kind.EVENT and each.due <= now for each in messages)
         if news:
             self.watchers.notify(PUBLICATIONS)
@@ -127,7 +134,11 @@ class ServiceBusBus:
         await self.send([message])
 
     async def keep(self, message: Message) -> None:
-        """An offered message is kept already."""
+        """An offered message is kept already; one that is still on its way is sent once more, because its first sending
+        may yet fail: the broker, or else the store, drops the second.
+        """
+        if self._leaving[message.id] and message.agent is not None:
+            await self._leave(self.places.queue, [mail_of(message, self._clock.now(), arm_seconds=self._arm_seconds)])
 
     def waiting(self, message_id: str) -> Message | None:
         """Of what is in a turn here, or was sent from here lately."""
