@@ -30,7 +30,15 @@ def test_there_are_nine() -> None:
     assert len(MUTANTS) == 9
 
 
-STEP_SEEDS = (4, 26, 10, 0, 21, 122)
+STEP_SEEDS = (4, 10, 45, 0, 122)
+"""Worlds of one to four seconds each that catch every mutant between them."""
+CATCHES = {
+    "effect_before_its_reason": 45,
+    "question_forgotten": 10,
+    "run_of_a_timer_lost": 122,
+    "late_charge_never_corrected": 0,
+}
+"""The world to look at first, where it is not that of the first seed."""
 
 
 @pytest.mark.parametrize("seed", STEP_SEEDS)
@@ -41,7 +49,9 @@ def test_the_real_journal_passes(seed: int) -> None:
 @pytest.mark.parametrize("break_it", STEP_MUTANTS)
 def test_a_broken_journal_is_caught(break_it: Callable[[pytest.MonkeyPatch], Build], monkeypatch: Any) -> None:
     build = break_it(monkeypatch)
-    caught = (seed for seed in STEP_SEEDS if simulate(seed, build, steps=True).verdict.all())
+    first = CATCHES.get(break_it.__name__, STEP_SEEDS[0])
+    seeds = sorted(STEP_SEEDS, key=lambda seed: seed != first)
+    caught = (seed for seed in seeds if simulate(seed, build, steps=True).verdict.all())
     assert next(caught, None) is not None
 
 
