@@ -34,7 +34,7 @@ from AgentOperatingSystem.observability.redaction import redact_json, register_s
 from AgentOperatingSystem.orchestration.alerts.agent import keep_alerts
 from AgentOperatingSystem.orchestration.alerts.desk import AlertDesk
 from AgentOperatingSystem.orchestration.answering import AnswerDesk
-from AgentOperatingSystem.orchestration.applications import agents_of, routes_of
+from AgentOperatingSystem.orchestration.applications import agents_of, register_declared, routes_of
 from AgentOperatingSystem.orchestration.archive import Archivist
 from AgentOperatingSystem.orchestration.budgets.desk import BudgetDesk
 from AgentOperatingSystem.orchestration.budgets.rules import Budgets
@@ -165,6 +165,7 @@ class AgentOperatingSystem:
         self.alerts = AlertDesk(self.parts, self.mailroom, self.bus, self.config)
         self._housekeeping = Housekeeping(self.parts, self.config, self.bus.prune, opened.collect)
         self._pump = Pump(self.kernel, self.parts.bus, self.config.max_concurrent_turns)
+        await register_declared(self, self.config.apps)
         await self._refresh()
         return self
 

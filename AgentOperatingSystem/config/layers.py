@@ -7,9 +7,10 @@ of an unset variable).
 """
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from AgentOperatingSystem.config.functions_names import functions_settings
 from AgentOperatingSystem.errors import ConfigurationError
@@ -17,7 +18,7 @@ from AgentOperatingSystem.errors import ConfigurationError
 PREFIX = "AOS_"
 # Names that the specification prints (row 391), and those by which a provider's own tools know its key or address. Read
 # after the setting's own AOS_ name.
-SECOND_NAMES = {
+SECOND_NAMES: dict[str, str | tuple[str, ...]] = {
     "environment": "APP_ENVIRONMENT",
     "servicebus_connection_string": "AZURE_SERVICEBUS_CONNECTION_STRING",
     "storage_connection_string": "AZURE_STORAGE_CONNECTION_STRING",
@@ -27,7 +28,8 @@ SECOND_NAMES = {
     "openai_api_key": "OPENAI_API_KEY",
     "openai_base_url": "OPENAI_BASE_URL",
     "azure_openai_endpoint": "AZURE_OPENAI_ENDPOINT",
-    "azure_openai_key": "AZURE_OPENAI_API_KEY",
+    "azure_openai_key": ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_KEY"),
+    "azure_openai_api_version": "AZURE_OPENAI_API_VERSION",
     "anthropic_api_key": "ANTHROPIC_API_KEY",
     "anthropic_base_url": "ANTHROPIC_BASE_URL",
     "gemini_api_key": "GEMINI_API_KEY",
@@ -40,9 +42,15 @@ SECOND_NAMES = {
     "identity_client_id": "AZURE_CLIENT_ID",
     "key_vault_url": "AZURE_KEY_VAULT_URL",
 }
+AZURE_MODEL = "AZURE_OPENAI_MODEL"
+"""A deployment of the Azure OpenAI resource: names the model where nothing else does (specification row 395)."""
 # The directory of the files cannot be set in one of its files.
 DIRECTORY = "config_dir"
 _EXAMPLE_PREFIX = "example"
+_VARIABLE = re.compile(r"\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+SECTION, APPS = "application", "apps"
+"""Keys of a file that are no settings: what the application keeps there for itself, and its agents."""
+LEARNING, LEARNING_FILE = "self_learning", "self_learning_config.json"
 
 
 class Given(NamedTuple):
@@ -58,7 +66,8 @@ Layer = dict[str, Given]
 def environment_names(setting: str) -> tuple[str, ...]:
     """The environment variables that set `setting`, the strongest first."""
     own = PREFIX + setting.upper()
-    return (own, SECOND_NAMES[setting]) if setting in SECOND_NAMES else (own,)
+    others = SECOND_NAMES.get(setting, ())
+    return (own, others) if isinstance(others, str) else (own, *others)
 
 
 def runtime_layer(settings: Collection[str], values: Mapping[str, object]) -> Layer:
@@ -75,6 +84,8 @@ def environment_layer(settings: Collection[str], environ: Mapping[str, str]) -> 
     _refuse_unknown("environment variable", filter(_is_ours, environ.keys() - known.keys()), known)
     found = ((setting, _first(environ, environment_names(setting))) for setting in settings)
     layer = {setting: given for setting, given in found if given}
+    if "model" in settings and "model" not in layer and "azure_openai_endpoint" in layer and environ.get(AZURE_MODEL):
+        layer["model"] = Given(f"azure/{environ[AZURE_MODEL]}", f"environment {AZURE_MODEL}")
     of_functions = functions_settings(environ, layer)
     return layer | {
         setting: Given(value, f"environment {variable}")
@@ -97,33 +108,62 @@ def some_layers(settings: Collection[str], values: Mapping[str, object], environ
     found = ((name, _first(environ, environment_names(name))) for name in wanted)
     given = {name: value for name, value in found if value} | runtime_layer(wanted, values)
     directory = Path(str(given.pop(DIRECTORY, Given("config", "")).value))
-    return file_layer(settings, directory, judging=False) | given
+    return file_layer(settings, directory, environ, judging=False) | given
 
 
-def file_layer(settings: Collection[str], directory: Path, *, judging: bool = True) -> Layer:
+def file_layer(
+    settings: Collection[str], directory: Path, environ: Mapping[str, str], *, judging: bool = True
+) -> Layer:
     """What the `*.json` files of a directory set; a file whose name begins with `example` is an example and is not
     read.
 
     A file is one object. Nested keys are joined: `{"turn": {"timeout_seconds": 60}}` sets `turn_timeout_seconds`.
-    Raises `ConfigurationError` for a file that is not JSON, an unknown key (unless not `judging`), and a key that is
-    given twice.
+    `${NAME}` within a text is that variable's value (specification row 178). What lies under `application` and `apps`
+    is for `sections`. Raises `ConfigurationError` for a file that is not JSON, an unknown key (unless not `judging`), a
+    key that is given twice, and a variable that is not set.
     """
     layer: Layer = {}
-    for path in sorted(directory.glob("*.json")):
-        if path.name.startswith(_EXAMPLE_PREFIX):
-            continue
-        for name, value in _settings_of(path, settings, judging).items():
+    for path, tree in trees(directory):
+        for name, value in _settings_of(path, tree, settings, judging).items():
             if name in layer:
                 raise ConfigurationError(f"{path}: {name} is already set by {layer[name].origin.removeprefix('file ')}")
-            layer[name] = Given(value, f"file {path}")
+            layer[name] = Given(interpolated(value, environ, f"{path}: {name}"), f"file {path}")
     return layer
 
 
-def _settings_of(path: Path, settings: Collection[str], judging: bool) -> dict[str, object]:
+def trees(directory: Path) -> Iterator[tuple[Path, dict[str, object]]]:
+    """The files that count, in the order of their names. Raises `ConfigurationError` for one that is not JSON."""
+    for path in sorted(directory.glob("*.json")):
+        if not path.name.startswith(_EXAMPLE_PREFIX):
+            tree = _read_object(path)
+            yield path, {SECTION: {LEARNING: tree}} if path.name == LEARNING_FILE else tree
+
+
+def interpolated(value: Any, environ: Mapping[str, str], where: str) -> Any:
+    """The JSON value with variables in place of `${NAME}`; `$${` is a `${`. Raises `ConfigurationError` for one that
+    is not set, by its name; a value is never repeated.
+    """
+    if isinstance(value, dict):
+        return {name: interpolated(inner, environ, f"{where}.{name}") for name, inner in value.items()}
+    if isinstance(value, list):
+        return [interpolated(inner, environ, where) for inner in value]
+    return _VARIABLE.sub(lambda found: _variable(found, environ, where), value) if isinstance(value, str) else value
+
+
+def _variable(found: re.Match[str], environ: Mapping[str, str], where: str) -> str:
+    if found[0].startswith("$$"):
+        return found[0][1:]
+    value = environ.get(found[1])
+    if not value:
+        raise ConfigurationError(f"{where}: the environment variable {found[1]} is not set")
+    return value
+
+
+def _settings_of(path: Path, tree: Mapping[str, object], settings: Collection[str], judging: bool) -> dict[str, object]:
     known = [name for name in settings if name != DIRECTORY]
     found: dict[str, object] = {}
     unknown: list[str] = []
-    for keys, value in _leaves(_read_object(path)):
+    for keys, value in _leaves({key: value for key, value in tree.items() if key not in (SECTION, APPS)}):
         name = "_".join(keys)
         if name not in known:
             unknown.append(".".join(keys))

@@ -7,7 +7,7 @@ runtime arguments (specification row 390).
 
 import os
 from collections import ChainMap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import PrivateAttr, SecretStr, ValidationError
@@ -24,7 +24,16 @@ from AgentOperatingSystem.config.groups.telemetry import TelemetrySettings
 from AgentOperatingSystem.config.groups.tools import ToolSettings
 from AgentOperatingSystem.config.groups.work import WorkSettings
 from AgentOperatingSystem.config.references import LiveSecret
-from AgentOperatingSystem.config.sources import DEFAULT_ORIGIN, LayerSource, Setting, complaint, read_layers, shown
+from AgentOperatingSystem.config.sections import DeclaredApp, Sections, read_sections
+from AgentOperatingSystem.config.sources import (
+    DEFAULT_ORIGIN,
+    LayerSource,
+    Setting,
+    complaint,
+    directory_of,
+    read_layers,
+    shown,
+)
 from AgentOperatingSystem.errors import ConfigurationError
 
 
@@ -51,6 +60,7 @@ class AOSConfig(
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _sections: Sections = PrivateAttr(default_factory=lambda: Sections({}, ()))
 
     def __init__(self, **values: Any) -> None:
         fields = type(self).model_fields
@@ -61,6 +71,7 @@ class AOSConfig(
         except ValidationError as error:
             raise ConfigurationError(complaint(error, fields, given)) from None
         self._origins.update({name: value.origin for name, value in given.items()})
+        self._sections = read_sections(directory_of(fields, *layers), os.environ)
 
     def origin(self, name: str) -> str:
         """Where the value of a setting came from, such as `environment AOS_PORT`, `file config/x.json` or `default`.
@@ -70,6 +81,16 @@ class AOSConfig(
         if name not in type(self).model_fields:
             raise ConfigurationError(f"{name} is not a setting")
         return self._origins.get(name, DEFAULT_ORIGIN)
+
+    @property
+    def application(self) -> Mapping[str, Any]:
+        """What the files hold under `application`, which is no setting of ours: for the application itself."""
+        return self._sections.application
+
+    @property
+    def apps(self) -> tuple[DeclaredApp, ...]:
+        """The apps that the files declare under `apps`; the system registers their agents when it starts."""
+        return self._sections.apps
 
     def describe(self) -> Iterator[Setting]:
         """Every setting in the order of the documentation, secrets masked: what `aos config show` prints."""

@@ -48,11 +48,12 @@ def read_layers(
 ) -> tuple[Layer, Layer, Layer]:
     """Runtime arguments, environment and files, the strongest first. Raises `ConfigurationError` for unknown keys."""
     runtime, environment = runtime_layer(fields, values), environment_layer(fields, environ)
-    return (
-        runtime,
-        environment,
-        file_layer(fields, _directory(fields, runtime.get(DIRECTORY) or environment.get(DIRECTORY))),
-    )
+    return runtime, environment, file_layer(fields, directory_of(fields, runtime, environment), environ)
+
+
+def directory_of(fields: Mapping[str, FieldInfo], *layers: Layer) -> Path:
+    """Where the files lie. Raises `ConfigurationError` where a directory is named that is none."""
+    return _directory(fields, next((layer[DIRECTORY] for layer in layers if layer.get(DIRECTORY)), None))
 
 
 def _directory(fields: Mapping[str, FieldInfo], given: Given | None) -> Path:

@@ -4,9 +4,13 @@
 [...]` adds routes.
 """
 
+from collections.abc import Iterable
 from types import ModuleType
+from typing import Protocol
 
 from AgentOperatingSystem.agents.base_agent import BaseAgent
+from AgentOperatingSystem.config import load_app
+from AgentOperatingSystem.config.sections import DeclaredApp
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.orchestration.routes import Route
 
@@ -31,6 +35,28 @@ def routes_of(app: ModuleType) -> list[Route]:
         if not isinstance(route, Route):
             raise ConfigurationError(f"{app.__name__}.routes holds {route!r}, which is not a Route")
     return routes
+
+
+class Registering(Protocol):
+    """What apps are registered with: the system."""
+
+    async def register_app(self, app: ModuleType) -> list[str]: ...
+
+    async def register_agent(self, agent: BaseAgent) -> str: ...
+
+
+async def register_declared(system: Registering, apps: Iterable[DeclaredApp]) -> None:
+    """Registers what configuration files declare: the agents of modules, and agents that are each a
+    `PurposeDrivenAgent` (specification row 393). Raises `ConfigurationError`.
+    """
+    for app in apps:
+        if app.app:
+            await system.register_app(load_app(app.app))
+        for each in app.agents:
+            from AgentOperatingSystem.agents.purpose_driven_agent import PurposeDrivenAgent  # only where there are some
+
+            agent = PurposeDrivenAgent(each.agent_id, each.purpose, each.adapter_name, model=each.model)
+            await system.register_agent(agent)
 
 
 def _is_own_agent(value: object, app: ModuleType) -> bool:

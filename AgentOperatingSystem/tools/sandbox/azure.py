@@ -23,6 +23,7 @@ import httpx2
 from pydantic import SecretStr
 
 from AgentOperatingSystem.config.azure_roles import missing_role
+from AgentOperatingSystem.config.references import LiveSecret
 from AgentOperatingSystem.errors import ConfigurationError, InvalidInput, Overloaded, ServiceError, TooLarge
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.tools.sandbox.records import CODE_BYTES_MAX, KIB, MIB, ExitReason, SandboxResult
@@ -61,6 +62,8 @@ class SessionPool:
             raise ConfigurationError(f"session pool {self.endpoint!r}: must be https, for a token is sent there")
         if isinstance(self.key, bytes):
             _checked_key(self.key)
+        elif not isinstance(self.key, LiveSecret):  # which is read later
+            _checked_key(self.key.get_secret_value().encode())
 
     def session_id(self, agent: AgentId, run: str) -> str:
         """HMAC over tenant, agent and run: no one can guess it, and no two runs of any tenants share a session."""

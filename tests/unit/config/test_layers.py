@@ -12,7 +12,7 @@ SETTINGS = ("turn_timeout_seconds", "turn_events_max", "port", "config_dir")
 def layer(folder: Path, **files: str | bytes) -> dict[str, Given]:
     for name, content in files.items():
         (folder / f"{name}.json").write_bytes(content if isinstance(content, bytes) else content.encode())
-    return file_layer(SETTINGS, folder)
+    return file_layer(SETTINGS, folder, {})
 
 
 def test_nested_and_flat_keys_of_several_files_come_together(bare: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_broken_file_is_one_line_that_names_it(bare: Path, content: str | byte
 def test_a_file_that_cannot_be_read_is_named(bare: Path) -> None:
     (bare / "a.json").mkdir()
     with pytest.raises(ConfigurationError, match=r"a\.json: cannot be read"):
-        file_layer(SETTINGS, bare)
+        file_layer(SETTINGS, bare, {})
 
 
 def test_two_files_may_not_set_the_same_key(bare: Path) -> None:
