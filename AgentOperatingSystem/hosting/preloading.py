@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 from AgentOperatingSystem.orchestration.registry import AgentType
 
+EXTRA = "autogen_"
+"""How the modules of the extra `autogen` begin."""
 _log = logging.getLogger(__name__)
 
 
@@ -29,4 +31,6 @@ async def _load(names: list[str]) -> None:
         try:
             await asyncio.to_thread(importlib.import_module, name)
         except Exception as error:
+            if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith(EXTRA):
+                continue  # without a model nothing needs it; with one, the first event says what to install
             _log.warning("%s, which an agent needs, cannot be loaded: %s", name, error)
