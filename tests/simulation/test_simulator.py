@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
@@ -83,14 +84,19 @@ async def test_faults_strike_as_often_as_planned() -> None:
     assert all(abs(found[kind] / 10_000 - rate) < 0.02 for kind, rate in plan.rates)
 
 
-STEP_SEEDS = range(100, 112)
+STEP_SEEDS = range(100, 109)
+"""Without the largest worlds, of half a minute each: `aos faults` runs those."""
+RUNNING_SEED = 56
+"""A small world in which an event is cancelled while its handler runs, which is rare."""
 
 
 def test_steps_are_kept_whatever_befalls_their_hosts() -> None:
     report = run(len(STEP_SEEDS), first_seed=STEP_SEEDS.start, worlds=(True,))
     assert report.get("failures", []) == []
-    done = report["done"]
-    assert {name for name, times in done.items() if not times} == set()
+    running = simulate(RUNNING_SEED, steps=True)
+    assert running.verdict.all() == []
+    done = Counter(report["done"]) + Counter(running.seen)
+    assert set(running.seen) - set(done) == set()
     assert done["steps"] > 1000
 
 
