@@ -35,7 +35,7 @@ async def opened(
     if config.database_url is None:
         raise ConfigurationError("no database: set database_url")
     url = config.database_url.get_secret_value()
-    database = Database(url, config.database_schema, config.database_connections_max)
+    database = Database(url, config.database_schema, config.database_connections_max, config.database_url)
     try:
         await database.open()
         bus = bus_type(

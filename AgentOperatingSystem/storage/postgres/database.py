@@ -11,7 +11,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
+from pydantic import SecretStr
+
+from AgentOperatingSystem.config.references import renewed
 from AgentOperatingSystem.errors import ConfigurationError, InvalidInput, StoreUnavailable
 from AgentOperatingSystem.storage.postgres.schema import STEPS
 
@@ -59,7 +63,12 @@ class _Connection(asyncpg.Connection):
 class Database:
     """A schema of one database. `open` it within a running event loop."""
 
-    def __init__(self, url: str, schema: str = "aos", connections_max: int = 10) -> None:
+    def __init__(
+        self, url: str, schema: str = "aos", connections_max: int = 10, rotated: SecretStr | None = None
+    ) -> None:
+        """`rotated` is the setting that `url` was read from, where that may change: each new connection takes the
+        password that it holds then.
+        """
         if not _SCHEMA.fullmatch(schema):
             raise ConfigurationError(
                 f"database_schema {schema!r}: needs lower-case letters, digits and '_', at most 48"
@@ -71,6 +80,8 @@ class Database:
         """How many statements wait for their answer now."""
         self._url = url
         self._connections_max = connections_max
+        self._rotated = rotated
+        self._used = url
         self._pool: asyncpg.Pool[Any] | None = None
 
     async def open(self) -> None:
@@ -88,6 +99,7 @@ class Database:
                 connection_class=_Connection,
                 timeout=CONNECT_SECONDS_MAX,
                 server_settings=self._settings(),
+                **self._password(),
             )
             async with self._pool.acquire() as connection:
                 await self._migrate(connection)
@@ -122,6 +134,10 @@ class Database:
                 return list(await connection.fetch(sql, *values))
         except asyncpg.UniqueViolationError as error:
             raise NotUnique(str(error)) from error
+        except asyncpg.InvalidAuthorizationSpecificationError as error:
+            if not await self._is_rotated():
+                raise StoreUnavailable(f"PostgreSQL refuses: {error}; is database_url out of date?") from error
+            raise Interrupted("PostgreSQL refused a password that has been exchanged", doubtful=False) from error
         except (asyncpg.DataError, UnicodeError) as error:
             raise InvalidInput(f"a value that cannot be stored: {error}") from error
         except asyncpg.PostgresError as error:
@@ -141,7 +157,9 @@ class Database:
         """
         connection = None
         try:
-            connection = await asyncpg.connect(self._url, timeout=CONNECT_SECONDS_MAX, server_settings=self._settings())
+            connection = await asyncpg.connect(
+                self._url, timeout=CONNECT_SECONDS_MAX, server_settings=self._settings(), **self._password()
+            )
             connection.add_termination_listener(lambda _: lost())
             await connection.add_listener(channel, lambda _connection, _pid, _channel, payload: heard(str(payload)))
         except BaseException as error:
@@ -151,6 +169,20 @@ class Database:
                 raise StoreUnavailable(f"PostgreSQL: {str(error) or type(error).__name__}") from error
             raise
         return connection
+
+    def _password(self) -> dict[str, Any]:
+        """Asked by asyncpg before each connection; nothing where the address never changes or has no password."""
+        if self._rotated is None or urlsplit(self._url).password is None:
+            return {}
+        return {"password": self._newest_password}
+
+    def _newest_password(self) -> str:
+        self._used = self._rotated.get_secret_value() if self._rotated is not None else self._url
+        return unquote(urlsplit(self._used).password or "")
+
+    async def _is_rotated(self) -> bool:
+        """Whether the address that was refused is another one by now."""
+        return await renewed(self._rotated, self._used)
 
     def _settings(self) -> dict[str, str]:
         return {"search_path": self.schema, "application_name": "aos", "jit": "off"}
