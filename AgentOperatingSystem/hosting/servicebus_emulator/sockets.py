@@ -150,8 +150,11 @@ class Listener:
         try:
             tls = self._tls if self._tls is not None and await _speaks_tls(client) else None
             await loop.connect_accepted_socket(self._made, client, ssl=tls)
-        except (OSError, TimeoutError):
+        except OSError:
             client.close()
+        except asyncio.CancelledError:  # the listener is closed, and nobody else knows of this socket
+            client.close()
+            raise
 
 
 def _tell(readable: "asyncio.Future[None]") -> None:

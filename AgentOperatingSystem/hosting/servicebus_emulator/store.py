@@ -59,10 +59,14 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
-        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # a second broker on the file is refused
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.executescript(_SCHEMA)
+        try:
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # a second broker on the file is refused
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(_SCHEMA)
+        except sqlite3.Error:
+            self._database.close()
+            raise
         self._changes = Changes()
 
     def put(self, path: str, message: Message) -> None:
