@@ -40,7 +40,7 @@ BROKEN = ({"lost": 1}, {"applied_twice": 1}, {"stuck": 1}, {"answers_paid_twice"
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_promise_is_exit_code_1(aos: Aos, monkeypatch: pytest.MonkeyPatch, broken: dict[str, Any]) -> None:
     report: Report = {**WELL, **broken}  # type: ignore[typeddict-item]  # one of its keys
-    monkeypatch.setattr(faults, "break_things", lambda *given, jobs, plain: report)
+    monkeypatch.setattr(faults, "break_things", lambda *given, **how: report)
     ran = aos("faults", "--seeds", "1")
     assert ran.code == 1
     assert "crash  5" in ran.out

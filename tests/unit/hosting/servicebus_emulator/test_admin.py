@@ -42,7 +42,11 @@ from AgentOperatingSystem.hosting.servicebus_emulator import certificate
 from AgentOperatingSystem.hosting.servicebus_emulator.server import LocalServiceBus
 from AgentOperatingSystem.hosting.servicebus_emulator.settings import AccessKey, NamespaceSettings, QueueSettings
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    # azure-servicebus asks rules' elements whether they are true, which Python 3.12 and newer warn of
+    pytest.mark.filterwarnings("ignore:Testing an element's truth value:DeprecationWarning"),
+]
 
 ROOT = AccessKey(name="root", key="secret")
 READER = AccessKey(name="reader", key="other", rights=frozenset({"Listen"}))
