@@ -13,7 +13,7 @@ from AgentOperatingSystem.hosting.azure_local.namespace import namespace
 from AgentOperatingSystem.hosting.servicebus_emulator.server import LocalServiceBus
 
 LOCK_SECONDS = 5.0
-WINDOW_SECONDS = 20.0
+WINDOW_SECONDS = 8.0
 OUTSIDE = "outside"
 """The subscription of a consumer that is no agent."""
 
