@@ -20,13 +20,12 @@ from AgentOperatingSystem.agents.context import Limits
 from AgentOperatingSystem.auth.opening import Auth
 from AgentOperatingSystem.clock import Clock, SystemClock
 from AgentOperatingSystem.config import AOSConfig
-from AgentOperatingSystem.engines import Engines
+from AgentOperatingSystem.engines import Engines, Opened
 from AgentOperatingSystem.errors import ConfigurationError
 from AgentOperatingSystem.events import Event
 from AgentOperatingSystem.ids import AgentId
 from AgentOperatingSystem.knowledge import running as running_knowledge
 from AgentOperatingSystem.knowledge.base import KnowledgeBase
-from AgentOperatingSystem.knowledge.ports import Embedder
 from AgentOperatingSystem.mcp.context_server import ContextMCPServer
 from AgentOperatingSystem.messaging.ports import Broker, Turn
 from AgentOperatingSystem.ml import running as running_models
@@ -140,7 +139,19 @@ class AgentOperatingSystem:
             return self
         route: Callable[[Event], Event] = lambda event: self.mailroom.route(event)  # noqa: E731  # made below
         copies = self.subscriptions.copies
-        self._opened = opened = await self.engines(self.config, self.clock, copies, self.auth, route).open()
+        self._opened = await self.engines(self.config, self.clock, copies, self.auth, route).open()
+        try:
+            self._assemble(self._opened)
+            await register_declared(self, self.config.apps)
+            await self._refresh()
+        except BaseException:
+            self._pump = None
+            await self._let_go()
+            raise
+        return self
+
+    def _assemble(self, opened: Opened) -> None:
+        """All that is made of the stores and the broker. Raises `ConfigurationError`."""
         self.bus = opened.bus
         self.parts = parts_from(self.config, self.registry, opened.store, opened.blobs, opened.bus, self.clock)
         storage.use(self.parts.store, self.parts.blobs)
@@ -165,9 +176,6 @@ class AgentOperatingSystem:
         self.alerts = AlertDesk(self.parts, self.mailroom, self.bus, self.config)
         self._housekeeping = Housekeeping(self.parts, self.config, self.bus.prune, opened.collect)
         self._pump = Pump(self.kernel, self.parts.bus, self.config.max_concurrent_turns)
-        await register_declared(self, self.config.apps)
-        await self._refresh()
-        return self
 
     @property
     def engine(self) -> Engine:
@@ -215,7 +223,11 @@ class AgentOperatingSystem:
         self._pump = None
         for chore in self._chores:
             chore.cancel()
-        storage.release(self.parts.store)
+        await self._let_go()
+        return late
+
+    async def _let_go(self) -> None:
+        storage.release(self._opened.store)
         await running_models.release(self.models)
         running_knowledge.release(self._opened_knowledge)
         if self._knowledge is not None:
@@ -223,7 +235,6 @@ class AgentOperatingSystem:
             self._knowledge = None
         await running_tools.release(self.tools)
         await self._opened.close()
-        return late
 
     # --- agents ---------------------------------------------------------------------------------------------
 
@@ -318,7 +329,7 @@ class AgentOperatingSystem:
 
     def _opened_knowledge(self) -> KnowledgeBase:
         if self._knowledge is None:
-            from AgentOperatingSystem.agents.documents import Documents  # what most systems never need
+            from AgentOperatingSystem.agents.documents import Documents, embedder_of  # what most systems never need
             from AgentOperatingSystem.knowledge.sqlite import FILE, SqlitePassageStore
 
             embedder = embedder_of(self.config)  # first: a name that is wrong opens no file
@@ -386,14 +397,3 @@ def parts_from(config: AOSConfig, registry: Registry, store: Any, blobs: Any, bu
         budgets=Budgets.of(config.budgets_file, config.prices_file),
         redact=redact_json,
     )
-
-
-def embedder_of(config: AOSConfig) -> Embedder:
-    """What the setting `embedding_model` names. Raises `UnknownModel`, `ConfigurationError`."""
-    if config.embedding_model == "local":
-        from AgentOperatingSystem.knowledge.local import LocalEmbedder
-
-        return LocalEmbedder()
-    from AgentOperatingSystem.ml.embeddings import embedder  # loads the HTTP client
-
-    return embedder(config.embedding_model, config)

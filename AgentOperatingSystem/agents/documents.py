@@ -3,6 +3,8 @@
 `knowledge` asks through its port `DocumentSource`; `tools` reads. Neither knows the other.
 """
 
+from AgentOperatingSystem.config import AOSConfig
+from AgentOperatingSystem.knowledge.ports import Embedder
 from AgentOperatingSystem.knowledge.records import Part, Readable
 from AgentOperatingSystem.tools.documents.reader import DocumentReader
 from AgentOperatingSystem.tools.documents.records import Document
@@ -39,3 +41,14 @@ def readable(document: Document) -> Readable:
         for section in document.sections
     )
     return Readable(title=document.title, parts=tuple(parts))
+
+
+def embedder_of(config: AOSConfig) -> Embedder:
+    """What the setting `embedding_model` names. Raises `UnknownModel`, `ConfigurationError`."""
+    if config.embedding_model == "local":
+        from AgentOperatingSystem.knowledge.local import LocalEmbedder
+
+        return LocalEmbedder()
+    from AgentOperatingSystem.ml.embeddings import embedder  # loads the HTTP client
+
+    return embedder(config.embedding_model, config)

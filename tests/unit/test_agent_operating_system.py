@@ -393,3 +393,14 @@ async def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
 async def test_an_unknown_agent_is_refused(aos: AgentOperatingSystem) -> None:
     with pytest.raises(UnknownAgent, match="registered: counter, large"):
         await aos.process_event(event("1", agent="nobody"))
+
+
+async def test_a_system_that_cannot_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.json"
+    rules.write_text("{")
+    with pytest.raises(ConfigurationError, match="rules.json"):
+        await AgentOperatingSystem(AOSConfig(data_dir=tmp_path, alerts_file=rules)).initialize()
+    with pytest.raises(ConfigurationError, match="no store"):
+        storage.default_store()
+    async with AgentOperatingSystem(AOSConfig(data_dir=tmp_path)) as aos:
+        assert aos.bus.pending() == 0
