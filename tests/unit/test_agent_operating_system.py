@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from AgentOperatingSystem import AgentId, AgentOperatingSystem, AOSConfig, BaseAgent, Context, Event, Route
+from AgentOperatingSystem import AgentId, AgentOperatingSystem, AOSConfig, BaseAgent, Context, Event, Route, storage
 from AgentOperatingSystem.agent_operating_system import event_from
 from AgentOperatingSystem.errors import (
     AOSError,
@@ -398,7 +398,7 @@ async def test_an_unknown_agent_is_refused(aos: AgentOperatingSystem) -> None:
 async def test_a_system_that_cannot_start_leaves_nothing_behind(tmp_path: Path) -> None:
     rules = tmp_path / "rules.json"
     rules.write_text("{")
-    with pytest.raises(ConfigurationError, match="rules.json"):
+    with pytest.raises(ConfigurationError, match=r"rules\.json"):
         await AgentOperatingSystem(AOSConfig(data_dir=tmp_path, alerts_file=rules)).initialize()
     with pytest.raises(ConfigurationError, match="no store"):
         storage.default_store()
