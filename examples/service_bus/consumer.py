@@ -1,6 +1,7 @@
 """An outside consumer: what agents publish comes as CloudEvents, through a subscription of its own."""
 
 import os
+from typing import Any
 
 from azure.servicebus import ServiceBusClient
 
@@ -9,5 +10,6 @@ with client, client.get_subscription_receiver("aos-events", "outside", max_wait_
     for message in receiver:
         receiver.complete_message(message)
         if message.subject == "till.counted":
-            print(message.application_properties[b"cloudEvents:source"].decode(), str(message))
+            properties: Any = message.application_properties
+            print(properties[b"cloudEvents:source"].decode(), str(message))
             break

@@ -1,5 +1,5 @@
-"""A whole deployment on one machine is attacked, `aos faults --stack` in short: Functions hosts, a worker and the broker
-killed with -9, connections cut, a host stopped past its lock, events sent again behind the detection window.
+"""A whole deployment on one machine is attacked, `aos faults --stack` in short: Functions hosts, a worker and the
+broker killed with -9, connections cut, a host stopped past its lock, events sent again behind the detection window.
 """
 
 import sys
