@@ -329,10 +329,10 @@ def talk_of(state: dict[str, Any]) -> list[tuple[str, str]]:
     return [(message["source"], message["content"]) for message in manager["message_thread"]]
 
 
-def slow(script: Path) -> str:
-    """The script with answers that take their time, so that a kill finds the team in the middle of a talk."""
+def written(script: Path, delay_seconds: float) -> str:
+    """The script with answers that take so long; the model's name is that of the file."""
     answers = json.loads((ROOT / "examples/triage_desk/script.json").read_text())
-    script.write_text(json.dumps([answer | {"delay_seconds": 0.2} for answer in answers]))
+    script.write_text(json.dumps([answer | {"delay_seconds": delay_seconds} for answer in answers]))
     return f"scripted/{script}"
 
 
@@ -367,13 +367,14 @@ async def test_a_team_judges_and_every_verdict_is_kept_and_published(tmp_path: P
 @POSIX
 @pytest.mark.parametrize("seed", range(2))
 async def test_a_team_killed_in_the_middle_says_what_it_says_undisturbed(tmp_path: Path, seed: int) -> None:
-    model = slow(tmp_path / "script.json")
-    run(tmp_path / "undisturbed", model)
+    model = written(tmp_path / "script.json", delay_seconds=100)
     with desk(tmp_path / "killed", port=free_port(), model=model) as process:
-        read_until(process, "issue_comment.created")  # the team has been asked, and talks
+        read_until(process, "issue_comment.created")  # the team has been asked, and its first answer never comes
         process.send_signal(signal.SIGKILL)
     states, _ = await stored(tmp_path / "killed")
-    assert "triage/Codertocat/Hello-World#1" not in states, "the first talk was over before the kill"
+    assert not states.get("triage/Codertocat/Hello-World#1"), "the first talk was over before the kill"
+    assert written(tmp_path / "script.json", delay_seconds=0.2) == model
+    run(tmp_path / "undisturbed", model)
     kill_after(tmp_path / "killed", random.Random(seed).randrange(80, 130), model)
     output = run(tmp_path / "killed", model)
     assert table_of(output) == expected_table()
