@@ -45,6 +45,7 @@ from azure.servicebus.exceptions import (
 
 from AgentOperatingSystem.config.azure_roles import missing_role
 from AgentOperatingSystem.errors import ConfigurationError, Overloaded, StoreUnavailable, TooLarge
+from AgentOperatingSystem.messaging.azure.live_key import ConnectionString, entered
 from AgentOperatingSystem.messaging.servicebus.envelopes import text_of
 from AgentOperatingSystem.messaging.servicebus.patience import be_quick
 from AgentOperatingSystem.messaging.servicebus.ports import Delivered
@@ -65,14 +66,14 @@ _LOCK_LOST: Final = (SessionLockLostError, MessageLockLostError, SessionCannotBe
 class ServiceBusManager:
     """`Connection` to one namespace. Make it within a running event loop.
 
-    `connection_string` names the namespace and its key (or an emulator); else `namespace`
+    `connection_string` names the namespace and its key, or an emulator (a function: the ones of now); else `namespace`
     (`<name>.servicebus.windows.net`) is entered with `credential`, by default whatever `DefaultAzureCredential` finds.
     `gather_seconds` is how long it is looked for more when a message has come.
     """
 
     def __init__(
         self,
-        connection_string: str | None = None,
+        connection_string: ConnectionString | None = None,
         *,
         namespace: str | None = None,
         credential: Any = None,
@@ -88,11 +89,16 @@ class ServiceBusManager:
         self._opened = Opened(gather_seconds, _remedy(connection_string, namespace, credential))
 
     def _made(
-        self, connection_string: str | None, namespace: str | None, credential: Any, options: dict[str, Any]
+        self,
+        connection_string: ConnectionString | None,
+        namespace: str | None,
+        credential: Any,
+        options: dict[str, Any],
     ) -> ServiceBusClient:
         try:
             if connection_string is not None:
-                return ServiceBusClient.from_connection_string(connection_string, **options)
+                client: ServiceBusClient = entered(ServiceBusClient, connection_string, options)
+                return client
         except ValueError as error:
             raise ConfigurationError(f"servicebus_connection_string: {error}") from None
         if namespace is None:
@@ -382,7 +388,7 @@ async def _reached(entity: str, opened: Opened) -> AsyncIterator[None]:
         raise StoreUnavailable(f"{entity}: {_line(error)}") from error
 
 
-def _remedy(connection_string: str | None, namespace: str | None, credential: Any) -> str:
+def _remedy(connection_string: object, namespace: str | None, credential: Any) -> str:
     if connection_string is not None or namespace is None:
         return "servicebus_connection_string is out of date, or its key may not send and listen"
     return missing_role("servicebus", namespace, str(getattr(credential, "client_id", "") or ""))

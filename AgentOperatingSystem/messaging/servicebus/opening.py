@@ -70,7 +70,7 @@ def _connection(config: AOSConfig, credential: Any, **options: int) -> "ServiceB
 
     secret = config.servicebus_connection_string
     return ServiceBusManager(
-        secret.get_secret_value() if secret is not None else None,
+        secret.get_secret_value if secret is not None else None,
         namespace=config.servicebus_fully_qualified_namespace,
         credential=credential,
         **options,

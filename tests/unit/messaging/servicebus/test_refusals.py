@@ -41,3 +41,20 @@ async def test_a_wrong_key_is_told_that_it_is_and_no_role() -> None:
     finally:
         await manager.close()
         await server.stop()
+
+
+async def test_a_key_that_was_exchanged_is_taken_without_a_restart() -> None:
+    keys = {"RootManageSharedAccessKey": "the-right-key"}
+    server = LocalServiceBus(mailboxes(), now_seconds=time.time, keys=keys)
+    await server.start()
+    right = server.connection_string()
+    current = [re.sub("SharedAccessKey=[^;]+", "SharedAccessKey=the-key-of-last-week", right)]
+    manager = ServiceBusManager(lambda: current[0], retries=0)
+    try:
+        with pytest.raises(StoreUnavailable, match="out of date"):
+            await manager.send("aos-mailbox", ())
+        current[0] = right
+        await manager.send("aos-mailbox", ())
+    finally:
+        await manager.close()
+        await server.stop()
