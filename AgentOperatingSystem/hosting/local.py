@@ -112,7 +112,7 @@ class Host:
             server = Server(doors, on_start=greet, on_signal=self._stopping.set)
             watchdog = Watchdog(aos.kernel.watch, limit_seconds(aos))
             watchdog.start()
-            loading = preloading.begin(aos.registry.types())
+            loading = preloading.begin(aos.registry.types(), aos.config.model)
             drain = asyncio.create_task(self._drain_when_told(aos, doors, server), name="aos-drain")
             change = asyncio.create_task(self._stop_when_changed(folder, before, aos), name="aos-reload")
             try:

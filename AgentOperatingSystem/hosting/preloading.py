@@ -9,6 +9,7 @@ import importlib
 import logging
 from collections.abc import Iterable
 
+from AgentOperatingSystem.ml.records import OFFLINE
 from AgentOperatingSystem.orchestration.registry import AgentType
 
 EXTRA = "autogen_"
@@ -21,9 +22,11 @@ def needed_by(kinds: Iterable[AgentType]) -> list[str]:
     return list(dict.fromkeys(name for kind in kinds for name in kind.preloads))
 
 
-def begin(kinds: Iterable[AgentType]) -> asyncio.Task[None]:
-    """Begins to load them. The task never raises: who needs what cannot be loaded says so at its first event."""
-    return asyncio.create_task(_load(needed_by(kinds)), name="aos-preload")
+def begin(kinds: Iterable[AgentType], model: str) -> asyncio.Task[None]:
+    """Begins to load them; nothing where `model`, that of whoever names none, thinks nothing (an agent with a model of
+    its own loads at its first event then). The task never raises: who needs what cannot be loaded says so there.
+    """
+    return asyncio.create_task(_load([] if model == OFFLINE else needed_by(kinds)), name="aos-preload")
 
 
 async def _load(names: list[str]) -> None:

@@ -60,7 +60,7 @@ class Worker:
             garbage.calm()
             watchdog = Watchdog(aos.kernel.watch, limit_seconds(aos))
             watchdog.start()
-            loading = preloading.begin(aos.registry.types())
+            loading = preloading.begin(aos.registry.types(), aos.config.model)
             self._say(f"agents: {', '.join(names)}; state: {store_of(self._config)}; broker: {bus_of(self._config)}")
             try:
                 await self._stopping.wait()

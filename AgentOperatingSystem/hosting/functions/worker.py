@@ -71,7 +71,7 @@ class Worker:
         try:
             await aos.register_app(app)
             aos.start()
-            self._loading = preloading.begin(aos.registry.types())
+            self._loading = preloading.begin(aos.registry.types(), aos.config.model)
             return Running(aos, self._door(aos, token=token.text))
         except BaseException:
             await aos.close()

@@ -18,7 +18,7 @@ async def main():
     registry = Registry()
     registry.register(Own)
     assert not any(name.startswith("autogen") for name in sys.modules)
-    loading, served = preloading.begin(registry.types()), 0
+    loading, served = preloading.begin(registry.types(), "{model}"), 0
     while not loading.done():
         served += 1
         await asyncio.sleep(0.001)
@@ -29,8 +29,8 @@ asyncio.run(main())
 """
 
 
-def ran(thinks: str, base: str) -> tuple[list[str], int]:
-    program = PROGRAM.format(thinks=thinks, base=base)
+def ran(thinks: str, base: str, model: str = "openai/gpt-4o-mini") -> tuple[list[str], int]:
+    program = PROGRAM.format(thinks=thinks, base=base, model=model)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     *found, served = done.stdout.split()
@@ -48,9 +48,13 @@ def test_who_does_not_think_needs_none() -> None:
     assert ran("PerpetualAgent", "BaseAgent")[0] == ["False", "False"]
 
 
+def test_without_a_model_nobody_needs_it() -> None:
+    assert ran("PerpetualAgent", "PerpetualAgent", model="offline")[0] == ["False", "False"]
+
+
 def test_what_cannot_be_loaded_harms_nobody() -> None:
     program = PROGRAM.replace('name = "own"', 'name = "own"; preloads = ("no_such_module",)')
-    program = program.format(thinks="PerpetualAgent", base="BaseAgent")
+    program = program.format(thinks="PerpetualAgent", base="BaseAgent", model="openai/gpt-4o-mini")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout.split()[:2]) == (0, ["False", "False"])
     assert "no_such_module, which an agent needs, cannot be loaded" in done.stderr

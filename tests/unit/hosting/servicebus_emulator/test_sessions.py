@@ -76,7 +76,7 @@ async def test_a_session_that_expires_is_taken_by_another(desk: Desk) -> None:
     await send(sender, "a", "slow")
     first = await desk.receiver("mailbox", session_id="a")
     (message,) = await received(first)
-    waiting = asyncio.create_task(desk.receiver("mailbox", session_id=NEXT_AVAILABLE_SESSION, max_wait_time=20))
+    waiting = asyncio.create_task(desk.receiver("mailbox", session_id=NEXT_AVAILABLE_SESSION, max_wait_time=120))
     await asyncio.sleep(0.3)
     await desk.later(61)
     second = await waiting
