@@ -77,13 +77,18 @@ async def test_strangers_at_the_other_doors(bus: LocalServiceBus) -> None:
     )
     assert bus.admin_port is not None
     assert bus.tls_port is not None
+    left: list[asyncio.StreamWriter] = []
     for number in range(60):
         port = bus.tls_port if number % 4 == 0 else bus.admin_port
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(chance.choice(beginnings) + chance.randbytes(chance.randrange(200)))
         await asyncio.sleep(0)
         writer.transport.abort() if chance.random() < 0.5 else writer.close()
+        left.append(writer)
     assert await is_served(bus)
+    for writer in left:  # the server has nothing to do with it: what is half closed here would end with the loop
+        writer.transport.abort()
+    await asyncio.gather(*(writer.wait_closed() for writer in left), return_exceptions=True)
 
 
 async def test_a_client_that_never_reads_is_not_listened_to_for_ever(bus: LocalServiceBus) -> None:
